@@ -1,0 +1,178 @@
+"""Every setting of Cirrus, typed, from the environment, `.env` and secret files.
+
+A setting is a field here and a line in `.env.example`; a test holds the two together. An unknown
+`CIRRUS_…` name or an invalid value stops the boot with a sentence (`ConfigurationError`). Each
+secret may come from a file instead: `CIRRUS_SECRET_KEY_FILE=/run/secrets/key`. A secret that is
+not given at all is read from `var/secrets/`, where `manage.py demo_up` has generated one.
+"""
+
+import ipaddress
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cirrus_site.errors import ConfigurationError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+#: Names without our prefix, because every platform calls them so.
+PLAIN_NAMES = {"DATABASE_URL", "REDIS_URL"}
+PREFIX = "CIRRUS_"
+
+
+class Config(BaseModel):
+    """The settings, by their name in the environment in lower case and without `CIRRUS_`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # -- control plane
+    debug: bool = False
+    secret_key: str = ""
+    allowed_hosts: list[str] = ["localhost", "127.0.0.1", "[::1]"]
+    trusted_origins: list[str] = []
+    behind_https: bool = False
+    var_dir: Path = BASE_DIR / "var"
+    database_url: str = ""
+    redis_url: str = ""
+    time_zone: str = "UTC"
+    web_bind: str = "127.0.0.1"
+    web_port: int = Field(8000, ge=1, le=65535)
+    web_workers: int = Field(2, ge=1, le=64)
+
+    # -- projection
+    changes_length: int = Field(100_000, ge=1_000, description="entries kept in cdn:changes")
+    repair_delete_share: float = Field(0.25, ge=0, le=1)
+
+    # -- edge
+    edge_bind: str = "127.0.0.1"
+    edge_http_port: int = Field(8081, ge=1, le=65535)
+    edge_status_port: int = Field(9145, ge=1, le=65535)
+    edge_status_bind: str = "127.0.0.1"
+    edge_redis_url: str = ""
+    edge_workers: int = Field(1, ge=1, le=256)
+    edge_cache_size: str = Field("1g", pattern=r"^[1-9][0-9]*[mg]$")
+    edge_config_memory: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
+    edge_resolvers: list[str] = []
+    edge_nginx: str = ""
+    edge_stale_after: int = Field(60, ge=5, description="seconds without Redis until a warning")
+    origin_deny: list[str] = [
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/3",
+        "::/128",
+        "::1/128",
+        "fe80::/10",
+        "ff00::/8",
+    ]
+    origin_allow: list[str] = []
+
+    # -- the demo stack (`just up`)
+    demo_redis_port: int = Field(6390, ge=1, le=65535)
+    demo_origin_port: int = Field(8090, ge=1, le=65535)
+    demo_edge_ports: list[int] = [8081, 8082]
+    demo_status_ports: list[int] = [9145, 9146]
+
+    @field_validator(
+        "allowed_hosts",
+        "trusted_origins",
+        "edge_resolvers",
+        "origin_deny",
+        "origin_allow",
+        "demo_edge_ports",
+        "demo_status_ports",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @field_validator("origin_deny", "origin_allow")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        return [str(ipaddress.ip_network(item)) for item in value]
+
+    @field_validator("edge_resolvers")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        return [str(ipaddress.ip_address(item)) for item in value]
+
+    @field_validator("var_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value if value.is_absolute() else BASE_DIR / value
+
+
+#: Settings that may also be given as `NAME_FILE`, a path to a file that holds the value.
+SECRET_FIELDS = {"secret_key", "database_url", "redis_url", "edge_redis_url"}
+
+
+def environment_name(field: str) -> str:
+    """The name of a field in the environment: `redis_url` → `REDIS_URL`, `debug` → `CIRRUS_DEBUG`."""
+    plain = field.upper()
+    return plain if plain in PLAIN_NAMES else PREFIX + plain
+
+
+def read_config(environment: dict[str, str]) -> Config:
+    """Make the settings from environment variables; raise `ConfigurationError` with a sentence."""
+    fields = {environment_name(name): name for name in Config.model_fields}
+    values: dict[str, str] = {}
+    for name, text in environment.items():
+        if name in fields:
+            values[fields[name]] = text
+        elif name.endswith("_FILE") and fields.get(name[:-5]) in SECRET_FIELDS:
+            try:
+                values.setdefault(fields[name[:-5]], Path(text).read_text().strip())
+            except OSError as error:
+                raise ConfigurationError(f"{name}: {text} cannot be read ({error.strerror}).") from error
+        elif name.startswith(PREFIX):
+            raise ConfigurationError(
+                f"{name} is not a setting of Cirrus; .env.example lists every name."
+            )
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = environment_name(str(first["loc"][0]))
+        raise ConfigurationError(f"{name}: {first['msg']}.") from error
+
+
+@lru_cache(maxsize=1)
+def get_config() -> Config:
+    """The settings of this process: the environment over `.env` beside `manage.py`."""
+    from_file = {k: v for k, v in dotenv_values(BASE_DIR / ".env").items() if v is not None}
+    return read_config({**from_file, **os.environ})
+
+
+def secret_from_var(config: Config, name: str) -> str:
+    """A generated secret of this installation, or "" where none has been generated."""
+    try:
+        return (config.var_dir / "secrets" / name).read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def generate_secret(config: Config, name: str) -> str:
+    """The secret `var/secrets/NAME` (readable by its owner only), made at the first call."""
+    present = secret_from_var(config, name)
+    if present:
+        return present
+    value = secrets.token_urlsafe(48)
+    write_secret(config, name, value)
+    return value
+
+
+def write_secret(config: Config, name: str, value: str) -> None:
+    """Store `value` as `var/secrets/NAME`, readable by its owner only."""
+    folder = config.var_dir / "secrets"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / name
+    draft = path.with_suffix(f".{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(value + "\n")
+    draft.replace(path)

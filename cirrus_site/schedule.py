@@ -1,0 +1,41 @@
+"""The scheduled jobs that a new installation starts with.
+
+Beat reads its schedule from the database. Seeding only ever *adds* a job that is not there, so what
+an operator has edited in the admin stays; to stop a job, disable it there (a deleted one comes back).
+"""
+
+from typing import Any
+
+#: name → (task, every so many seconds, what it is for)
+JOBS: dict[str, tuple[str, int, str]] = {
+    "Publish what is left in the outbox": (
+        "edge.tasks.drain_outbox",
+        5,
+        "Saves publish at once; this picks up what could not be (Redis was down, a process was killed).",
+    ),
+    "Compare the keyspace with the database": (
+        "edge.tasks.reconcile",
+        300,
+        "Heals what no signal saw: QuerySet.update(), raw SQL, a restored backup, a flushed Redis.",
+    ),
+    "Note when the edges have applied a change": (
+        "edge.tasks.settle_publications",
+        5,
+        "Keeps the 'on 2 of 2 edges, 0.2 s after the save' line after the acknowledgements are trimmed.",
+    ),
+}
+
+
+def seed_schedule(**_: Any) -> None:
+    """Add the jobs that are missing (receiver of `post_migrate`)."""
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+    for name, (task, seconds, description) in JOBS.items():
+        if PeriodicTask.objects.filter(name=name).exists():
+            continue
+        interval, _created = IntervalSchedule.objects.get_or_create(
+            every=seconds, period=IntervalSchedule.SECONDS
+        )
+        PeriodicTask.objects.create(
+            name=name, task=task, interval=interval, description=description, expire_seconds=max(seconds, 60)
+        )

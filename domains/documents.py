@@ -1,0 +1,50 @@
+"""What edges see of a domain: `cdn:dom:{host}`."""
+
+from typing import Any
+
+from domains.models import Domain, Origin
+
+
+def domain_document(domain: Domain) -> dict[str, Any]:
+    """The body of a domain's document (docs/keyspace.md, kind `domain`).
+
+    Reads `domain.hostnames` and `domain.origins`, so prefetch both when rendering many.
+    """
+    aliases = sorted(name.name for name in domain.hostnames.all() if not name.primary)
+    origins = sorted(domain.origins.all(), key=lambda origin: (origin.backup, origin.pk))
+    return {
+        "host": domain.host,
+        "aliases": aliases,
+        "cache": {
+            "default_ttl": domain.default_ttl,
+            "max_ttl": domain.max_ttl,
+            "negative_ttl": domain.negative_ttl,
+        },
+        "origins": [origin_document(origin) for origin in origins],
+    }
+
+
+def origin_document(origin: Origin) -> dict[str, Any]:
+    """One origin inside a domain's document. Times are milliseconds."""
+    return {
+        "id": origin.pk,
+        "scheme": origin.scheme,
+        "host": origin.host,
+        "port": origin.effective_port,
+        "host_header": origin.host_header,
+        "sni": origin.sni,
+        "verify": origin.verify,
+        "weight": origin.weight,
+        "backup": origin.backup,
+        "connect_timeout": origin.connect_timeout,
+        "read_timeout": origin.read_timeout,
+    }
+
+
+def reason_not_served(domain: Domain) -> str:
+    """Why the edges must not have this domain, or "" where they must."""
+    if not domain.enabled:
+        return "disabled"
+    if not any(not origin.backup for origin in domain.origins.all()):
+        return "it has no origin that is not a backup"
+    return ""

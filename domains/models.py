@@ -1,0 +1,226 @@
+"""What Cirrus serves: domains, the host names they answer to, and their origins.
+
+Invariants: a host name belongs to one domain at most (`HostName.name` is unique and holds primary
+names, aliases and wildcards alike); every stored name is in the form of `domains.hostnames`.
+"""
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, transaction
+
+from domains.hostnames import display_hostname, normalize_hostname
+from domains.validators import validate_header_host, validate_origin_host
+
+ACCESS_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: people read these aloud
+
+
+def generate_access_name() -> str:
+    """A DNS label of 12 characters that says nothing about the domain behind it."""
+    return "".join(secrets.choice(ACCESS_ALPHABET) for _ in range(12))
+
+
+class Domain(models.Model):
+    """A site: its names, its origins and how its answers are cached."""
+
+    host = models.CharField(
+        "host name",
+        max_length=253,
+        unique=True,
+        help_text="www.example.com, or *.example.com for every name below it. Unicode is fine.",
+        error_messages={"unique": "Another domain has this host name already."},
+    )
+    enabled = models.BooleanField(
+        default=True, help_text="A disabled domain is withdrawn from the edges: they answer 404."
+    )
+    access_name = models.CharField(
+        max_length=63,
+        unique=True,
+        default=generate_access_name,
+        editable=False,
+        help_text="The label that clients are pointed at by CNAME.",
+    )
+    default_ttl = models.PositiveIntegerField(
+        "default TTL",
+        default=300,
+        validators=[MaxValueValidator(31_536_000)],
+        help_text="Seconds an answer is fresh when the origin does not say. 0: not cached then.",
+    )
+    max_ttl = models.PositiveIntegerField(
+        "maximum TTL",
+        default=31_536_000,
+        validators=[MaxValueValidator(31_536_000)],
+        help_text="Seconds; no answer stays fresh longer, whatever the origin says.",
+    )
+    negative_ttl = models.PositiveIntegerField(
+        "negative TTL",
+        default=10,
+        validators=[MaxValueValidator(86_400)],
+        help_text="Seconds a 404 or 410 is fresh when the origin does not say. 0: not cached then.",
+    )
+    notes = models.TextField(blank=True, help_text="For your team; the edges never see it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["host"]
+
+    if TYPE_CHECKING:
+        hostnames: models.Manager["HostName"]
+        origins: models.Manager["Origin"]
+
+    def __str__(self) -> str:
+        return display_hostname(self.host)
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        # Normalized before anything is compared: Django checks uniqueness after this step.
+        if "host" not in (exclude or ()):
+            try:
+                self.host = normalize_hostname(self.host, wildcard=True)
+            except ValidationError as error:
+                raise ValidationError({"host": error.messages}) from error
+        super().clean_fields(exclude=exclude)
+
+    def clean(self) -> None:
+        claim = HostName.objects.filter(name=self.host).exclude(domain_id=self.pk).first()
+        if claim:
+            raise ValidationError({"host": f"{self} belongs to the domain {claim.domain} already."})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and claim the primary name in the same transaction."""
+        self.host = normalize_hostname(self.host, wildcard=True)
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self._claim_primary_name()
+
+    def _claim_primary_name(self) -> None:
+        mine = HostName.objects.filter(domain=self)
+        if mine.filter(name=self.host, primary=True).exists():
+            return
+        # An alias that became the primary name is one claim, not two.
+        mine.filter(models.Q(primary=True) | models.Q(name=self.host)).delete()
+        HostName.objects.create(domain=self, name=self.host, primary=True)
+
+
+class HostName(models.Model):
+    """The claim of a domain on one host name. The primary one follows `Domain.host`."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="hostnames")
+    name = models.CharField(
+        "host name",
+        max_length=253,
+        unique=True,
+        help_text="Another name of the same site; *.example.com is allowed.",
+        error_messages={"unique": "A domain has this host name already."},
+    )
+    primary = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = "alias"
+        verbose_name_plural = "aliases"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["domain"], condition=models.Q(primary=True), name="one_primary_name"
+            )
+        ]
+
+    if TYPE_CHECKING:
+        domain_id: int
+
+    def __str__(self) -> str:
+        return display_hostname(self.name)
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        if "name" not in (exclude or ()):
+            try:
+                self.name = normalize_hostname(self.name, wildcard=True)
+            except ValidationError as error:
+                raise ValidationError({"name": error.messages}) from error
+        super().clean_fields(exclude=exclude)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = normalize_hostname(self.name, wildcard=True)
+        super().save(*args, **kwargs)
+
+
+class Origin(models.Model):
+    """A server that has the content of a domain."""
+
+    class Scheme(models.TextChoices):
+        HTTP = "http", "http"
+        HTTPS = "https", "https"
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="origins")
+    scheme = models.CharField(max_length=5, choices=Scheme.choices, default=Scheme.HTTPS)
+    host = models.CharField(
+        max_length=253,
+        validators=[validate_origin_host],
+        help_text="A host name or an IP address, without scheme and port.",
+    )
+    port = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(65_535)],
+        help_text="Empty: 80 for http, 443 for https.",
+    )
+    host_header = models.CharField(
+        "Host header",
+        max_length=259,
+        blank=True,
+        validators=[validate_header_host],
+        help_text="What the origin is asked for. Empty: the name that the client asked for.",
+    )
+    sni = models.CharField(
+        "TLS server name",
+        max_length=253,
+        blank=True,
+        validators=[validate_origin_host],
+        help_text="Empty: the Host header where it is set, else the origin's host.",
+    )
+    verify = models.BooleanField(
+        "verify certificate", default=True, help_text="Refuse an https origin with a bad certificate."
+    )
+    weight = models.PositiveIntegerField(
+        default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000)],
+        help_text="Its share of the requests against the domain's other origins.",
+    )
+    backup = models.BooleanField(
+        default=False, help_text="Asked only when every other origin has failed."
+    )
+    connect_timeout = models.PositiveIntegerField(
+        "connect timeout (ms)",
+        default=1_000,
+        validators=[MinValueValidator(10), MaxValueValidator(60_000)],
+    )
+    read_timeout = models.PositiveIntegerField(
+        "read timeout (ms)",
+        default=15_000,
+        validators=[MinValueValidator(10), MaxValueValidator(3_600_000)],
+        help_text="The longest silence: until the first byte of the answer, and between two reads.",
+    )
+
+    class Meta:
+        ordering = ["backup", "pk"]
+
+    if TYPE_CHECKING:
+        domain_id: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.effective_port}"
+
+    @property
+    def effective_port(self) -> int:
+        """The TCP port: the given one, else the scheme's own."""
+        return self.port or (443 if self.scheme == self.Scheme.HTTPS else 80)
+
+    def clean(self) -> None:
+        self.host = self.host.strip().strip("[]").rstrip(".").lower()
+        self.host_header = self.host_header.strip().lower()
+        self.sni = self.sni.strip().rstrip(".").lower()
+        if self.sni and self.scheme == self.Scheme.HTTP:
+            raise ValidationError({"sni": "A TLS server name needs the scheme https."})

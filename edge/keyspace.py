@@ -1,0 +1,77 @@
+"""The names of the Redis keyspace: the only module of the control plane that knows them.
+
+The contract is docs/keyspace.md; `edge/lua/cirrus/keyspace.lua` is its twin on the edges, and a test
+reads both and compares them.
+"""
+
+from typing import Any
+
+SCHEMA = 1
+
+META = "cdn:meta"
+CHANGES = "cdn:changes"
+NOTIFY = "cdn:notify"
+FLUSH_LOCK = "cdn:lock:flush"
+
+#: kind → prefix of its documents' keys
+DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:"}
+
+
+def document_key(kind: str, key: str) -> str:
+    """`domain`, `www.example.com` → `cdn:dom:www.example.com`."""
+    return DOCUMENTS[kind] + key
+
+
+def index_key(kind: str) -> str:
+    """The sorted set of what exists: member = key inside the kind, score = revision."""
+    return f"cdn:index:{kind}"
+
+
+def gone_key(kind: str) -> str:
+    """The sorted set of tombstones: member = key inside the kind, score = revision of the withdrawal."""
+    return f"cdn:gone:{kind}"
+
+
+def ack_key(node: str) -> str:
+    """The hash in which an edge says what it has applied."""
+    return f"cdn:ack:{node}"
+
+
+def acks_key(node: str) -> str:
+    """The short stream of an edge's acknowledgements; its ids are times of Redis's clock."""
+    return f"cdn:acks:{node}"
+
+
+def stats_pattern(node: str) -> str:
+    """The keys of an edge's traffic counters, as an ACL pattern."""
+    return f"cdn:stats:{node}:*"
+
+
+#: Fields of `cdn:meta`.
+META_EPOCH, META_REV, META_LAST = "epoch", "rev", "last"
+
+#: Fields of an entry of `cdn:changes`. `prev` is the id of the entry before: a reader that does not
+#: find there the last id it has read has missed something and compares the index.
+ENTRY_FIELDS = ("kind", "key", "rev", "epoch", "op", "prev")
+OP_PUT, OP_GONE = "put", "gone"
+
+#: Fields of `cdn:ack:{node}`.
+ACK_FIELDS = (
+    "epoch",
+    "rev",
+    "stream",
+    "at",
+    "state",
+    "config_errors",
+    "refusals",
+    "orphans",
+    "orphan_names",
+    "version",
+    "skew",
+    "domains",
+)
+
+
+def envelope(*, epoch: int, rev: int, body: dict[str, Any]) -> dict[str, Any]:
+    """A whole document: `schema`, `epoch` and `rev` around what the app rendered."""
+    return {"schema": SCHEMA, "epoch": epoch, "rev": rev, **body}
