@@ -1,0 +1,48 @@
+"""What a save publishes: the whole answer to “what happens outside when I save X?”.
+
+Saving or deleting an object of a model on the left stages the documents on the right again. Nothing
+else writes to the edges. Every model of ours stands in PUBLISHES or in NOT_PUBLISHED; a test holds
+that, so none can be forgotten. `QuerySet.update()` and `bulk_create()` send no signal: the
+reconciler (edge/sync.py) finds what they changed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import models
+from django.db.models.signals import post_delete, post_save
+
+from accounts.models import User
+from domains.models import Domain, HostName, Origin
+from edge.models import Keyspace, Kind, Outbox, Publication
+from edge.projection import stage
+from nodes.models import Node, Region
+
+PUBLISHES: dict[type[models.Model], tuple[str, Callable[[Any], list[int]]]] = {
+    # model     kind of document  primary keys of the objects whose documents change
+    Domain: (Kind.DOMAIN, lambda domain: [domain.pk]),
+    HostName: (Kind.DOMAIN, lambda name: [name.domain_id]),
+    Origin: (Kind.DOMAIN, lambda origin: [origin.domain_id]),
+    Node: (Kind.NODE, lambda node: [node.pk]),
+    Region: (Kind.NODE, lambda region: list(region.nodes.values_list("pk", flat=True))),
+}
+
+NOT_PUBLISHED: dict[type[models.Model], str] = {
+    User: "people are known to the control plane only",
+    Outbox: "is itself what is still to be published",
+    Publication: "is the record of what was published",
+    Keyspace: "is the counter of revisions",
+}
+
+
+def connect() -> None:
+    """Listen to the models of the table (called once, when the apps are ready)."""
+    for model in PUBLISHES:
+        post_save.connect(_saved, sender=model, dispatch_uid=f"publish-{model.__name__}")
+        post_delete.connect(_saved, sender=model, dispatch_uid=f"withdraw-{model.__name__}")
+
+
+def _saved(sender: type[models.Model], instance: models.Model, raw: bool = False, **_: Any) -> None:
+    kind, objects = PUBLISHES[sender]
+    if object_ids := objects(instance):
+        stage(kind, object_ids)
