@@ -24,6 +24,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PLAIN_NAMES = {"DATABASE_URL", "REDIS_URL"}
 PREFIX = "CIRRUS_"
 
+#: Where the file of settings is, when it is not `.env` beside `manage.py`.
+ENV_FILE = "CIRRUS_ENV_FILE"
+
 
 class Config(BaseModel):
     """The settings, by their name in the environment in lower case and without `CIRRUS_`."""
@@ -130,10 +133,8 @@ def read_config(environment: dict[str, str]) -> Config:
                 values.setdefault(fields[name[:-5]], Path(text).read_text().strip())
             except OSError as error:
                 raise ConfigurationError(f"{name}: {text} cannot be read ({error.strerror}).") from error
-        elif name.startswith(PREFIX):
-            raise ConfigurationError(
-                f"{name} is not a setting of Cirrus; .env.example lists every name."
-            )
+        elif name.startswith(PREFIX) and name != ENV_FILE:
+            raise ConfigurationError(f"{name} is not a setting of Cirrus; .env.example lists every name.")
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -145,7 +146,8 @@ def read_config(environment: dict[str, str]) -> Config:
 @lru_cache(maxsize=1)
 def get_config() -> Config:
     """The settings of this process: the environment over `.env` beside `manage.py`."""
-    from_file = {k: v for k, v in dotenv_values(BASE_DIR / ".env").items() if v is not None}
+    path = os.environ.get(ENV_FILE, BASE_DIR / ".env")
+    from_file = {name: text for name, text in dotenv_values(path).items() if text is not None}
     return read_config({**from_file, **os.environ})
 
 

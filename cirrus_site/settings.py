@@ -97,9 +97,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Redis. Database 0 is the keyspace, 1 Celery's queue, 2 Django's cache: a full cache or a
 # flushed queue never touches what the edges read.
 REDIS_URL = (
-    CIRRUS.redis_url
-    or secret_from_var(CIRRUS, "redis_url")
-    or f"redis://127.0.0.1:{CIRRUS.demo_redis_port}"
+    CIRRUS.redis_url or secret_from_var(CIRRUS, "redis_url") or f"redis://127.0.0.1:{CIRRUS.demo_redis_port}"
 )
 
 

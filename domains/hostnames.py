@@ -24,13 +24,9 @@ def normalize_hostname(text: str, *, wildcard: bool = False) -> str:
     if not name:
         raise ValidationError("Enter a host name, for example www.example.com.")
     if "*" in name:
-        raise ValidationError(
-            f"“{text}”: the star may only stand alone in front, as in *.example.com."
-        )
+        raise ValidationError(f"“{text}”: the star may only stand alone in front, as in *.example.com.")
     if "/" in name or re.search(r":\d+$", name):
-        raise ValidationError(
-            f"“{text}”: enter only the host name, without scheme, port or path."
-        )
+        raise ValidationError(f"“{text}”: enter only the host name, without scheme, port or path.")
     try:
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:

@@ -188,9 +188,7 @@ class Origin(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1_000)],
         help_text="Its share of the requests against the domain's other origins.",
     )
-    backup = models.BooleanField(
-        default=False, help_text="Asked only when every other origin has failed."
-    )
+    backup = models.BooleanField(default=False, help_text="Asked only when every other origin has failed.")
     connect_timeout = models.PositiveIntegerField(
         "connect timeout (ms)",
         default=1_000,

@@ -103,14 +103,12 @@ def _flush_rows(rows: list[Outbox], result: Flushed) -> None:
             if len(objects) == 1:
                 logger.exception("cannot publish %s %s", kind, next(iter(objects)))
                 result.failed.append(f"{kind} {next(iter(objects))}: {error}")
-                Outbox.objects.filter(
-                    pk__in=[row.pk for row in rows if row.kind == kind]
-                ).update(error=f"{type(error).__name__}: {error}")
+                Outbox.objects.filter(pk__in=[row.pk for row in rows if row.kind == kind]).update(
+                    error=f"{type(error).__name__}: {error}"
+                )
                 continue
             for object_id in objects:
-                _flush_rows(
-                    [row for row in rows if (row.kind, row.object_id) == (kind, object_id)], result
-                )
+                _flush_rows([row for row in rows if (row.kind, row.object_id) == (kind, object_id)], result)
             continue
         Outbox.objects.filter(pk__in=[row.pk for row in rows if row.kind == kind]).delete()
 
