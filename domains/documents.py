@@ -45,6 +45,9 @@ def reason_not_served(domain: Domain) -> str:
     """Why the edges must not have this domain, or "" where they must."""
     if not domain.enabled:
         return "disabled"
-    if not any(not origin.backup for origin in domain.origins.all()):
-        return "it has no origin that is not a backup"
+    origins = domain.origins.all()
+    if not origins:
+        return "it has no origin yet"
+    if all(origin.backup for origin in origins):
+        return "all its origins are backups"
     return ""

@@ -5,14 +5,21 @@ names, aliases and wildcards alike); every stored name is in the form of `domain
 """
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from domains.hostnames import display_hostname, normalize_hostname
-from domains.validators import validate_header_host, validate_origin_host
+from domains.validators import (
+    normalize_host_header,
+    normalize_origin_host,
+    validate_header_host,
+    validate_origin_host,
+    validate_server_name,
+)
 
 ACCESS_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: people read these aloud
 
@@ -20,6 +27,31 @@ ACCESS_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: people re
 def generate_access_name() -> str:
     """A DNS label of 12 characters that says nothing about the domain behind it."""
     return "".join(secrets.choice(ACCESS_ALPHABET) for _ in range(12))
+
+
+def normalize_fields(
+    instance: models.Model, forms: dict[str, Callable[[str], str]], exclude: Collection[str] | None
+) -> None:
+    """Bring the fields named in `forms` into their stored form; empty ones stay empty.
+
+    Called before Django compares anything, so that uniqueness is a question of what is stored.
+    Raises `ValidationError` with the sentences at their fields.
+    """
+    errors: dict[str, list[str]] = {}
+    for name, normalize in forms.items():
+        text = getattr(instance, name)
+        if text and name not in (exclude or ()):
+            try:
+                setattr(instance, name, normalize(text))
+            except ValidationError as error:
+                errors[name] = error.messages
+    if errors:
+        raise ValidationError(errors)
+
+
+def normalize_claim(text: str) -> str:
+    """A name that a domain may claim: a host name or a wildcard."""
+    return normalize_hostname(text, wildcard=True)
 
 
 class Domain(models.Model):
@@ -67,33 +99,26 @@ class Domain(models.Model):
     class Meta:
         ordering = ["host"]
 
-    if TYPE_CHECKING:
-        hostnames: models.Manager["HostName"]
-        origins: models.Manager["Origin"]
-
     def __str__(self) -> str:
         return display_hostname(self.host)
 
-    def clean_fields(self, exclude: Any = None) -> None:
-        # Normalized before anything is compared: Django checks uniqueness after this step.
-        if "host" not in (exclude or ()):
-            try:
-                self.host = normalize_hostname(self.host, wildcard=True)
-            except ValidationError as error:
-                raise ValidationError({"host": error.messages}) from error
-        super().clean_fields(exclude=exclude)
-
-    def clean(self) -> None:
-        claim = HostName.objects.filter(name=self.host).exclude(domain_id=self.pk).first()
-        if claim:
-            raise ValidationError({"host": f"{self} belongs to the domain {claim.domain} already."})
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and claim the primary name in the same transaction."""
-        self.host = normalize_hostname(self.host, wildcard=True)
+        self.host = normalize_claim(self.host)
         with transaction.atomic():
             super().save(*args, **kwargs)
             self._claim_primary_name()
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        normalize_fields(self, {"host": normalize_claim}, exclude)
+        super().clean_fields(exclude=exclude)
+
+    def clean(self) -> None:
+        claim = HostName.objects.claims_of_others([self.host], domain_id=self.pk).first()
+        if claim:
+            raise ValidationError({"host": claimed_by(claim)})
+        if self.default_ttl is not None and self.max_ttl is not None and self.default_ttl > self.max_ttl:
+            raise ValidationError({"default_ttl": "This is longer than the maximum TTL, which would cut it."})
 
     def _claim_primary_name(self) -> None:
         mine = HostName.objects.filter(domain=self)
@@ -102,6 +127,20 @@ class Domain(models.Model):
         # An alias that became the primary name is one claim, not two.
         mine.filter(models.Q(primary=True) | models.Q(name=self.host)).delete()
         HostName.objects.create(domain=self, name=self.host, primary=True)
+
+
+class HostNameQuerySet(models.QuerySet["HostName"]):
+    def claims_of_others(self, names: Iterable[str], *, domain_id: int | None) -> "HostNameQuerySet":
+        """The claims of other domains on any of these (normalized) names."""
+        claims = self.filter(name__in=list(names)).select_related("domain")
+        return claims.exclude(domain_id=domain_id) if domain_id else claims
+
+
+def claimed_by(claim: "HostName") -> str:
+    """The sentence for a name that another domain has."""
+    if claim.primary:
+        return f"Another domain has the host name {claim} already."
+    return f"{claim} is an alias of the domain {claim.domain} already."
 
 
 class HostName(models.Model):
@@ -113,9 +152,11 @@ class HostName(models.Model):
         max_length=253,
         unique=True,
         help_text="Another name of the same site; *.example.com is allowed.",
-        error_messages={"unique": "A domain has this host name already."},
+        error_messages={"unique": "This domain has this host name already."},
     )
     primary = models.BooleanField(default=False, editable=False)
+
+    objects = HostNameQuerySet.as_manager()
 
     class Meta:
         verbose_name = "alias"
@@ -133,17 +174,18 @@ class HostName(models.Model):
     def __str__(self) -> str:
         return display_hostname(self.name)
 
-    def clean_fields(self, exclude: Any = None) -> None:
-        if "name" not in (exclude or ()):
-            try:
-                self.name = normalize_hostname(self.name, wildcard=True)
-            except ValidationError as error:
-                raise ValidationError({"name": error.messages}) from error
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = normalize_claim(self.name)
+        super().save(*args, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        normalize_fields(self, {"name": normalize_claim}, exclude)
         super().clean_fields(exclude=exclude)
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name = normalize_hostname(self.name, wildcard=True)
-        super().save(*args, **kwargs)
+    def clean(self) -> None:
+        claim = HostName.objects.claims_of_others([self.name], domain_id=self.domain_id).first()
+        if claim:
+            raise ValidationError({"name": claimed_by(claim)})
 
 
 class Origin(models.Model):
@@ -152,6 +194,13 @@ class Origin(models.Model):
     class Scheme(models.TextChoices):
         HTTP = "http", "http"
         HTTPS = "https", "https"
+
+    #: Which fields are stored in one form only, and how it is made.
+    FORMS: ClassVar[dict[str, Callable[[str], str]]] = {
+        "host": normalize_origin_host,
+        "host_header": normalize_host_header,
+        "sni": normalize_hostname,
+    }
 
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="origins")
     scheme = models.CharField(max_length=5, choices=Scheme.choices, default=Scheme.HTTPS)
@@ -177,7 +226,7 @@ class Origin(models.Model):
         "TLS server name",
         max_length=253,
         blank=True,
-        validators=[validate_origin_host],
+        validators=[validate_server_name],
         help_text="Empty: the Host header where it is set, else the origin's host.",
     )
     verify = models.BooleanField(
@@ -211,14 +260,19 @@ class Origin(models.Model):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.effective_port}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        normalize_fields(self, self.FORMS, None)
+        super().save(*args, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        normalize_fields(self, self.FORMS, exclude)
+        super().clean_fields(exclude=exclude)
+
+    def clean(self) -> None:
+        if self.sni and self.scheme == self.Scheme.HTTP:
+            raise ValidationError({"sni": "A TLS server name needs the scheme https."})
+
     @property
     def effective_port(self) -> int:
         """The TCP port: the given one, else the scheme's own."""
         return self.port or (443 if self.scheme == self.Scheme.HTTPS else 80)
-
-    def clean(self) -> None:
-        self.host = self.host.strip().strip("[]").rstrip(".").lower()
-        self.host_header = self.host_header.strip().lower()
-        self.sni = self.sni.strip().rstrip(".").lower()
-        if self.sni and self.scheme == self.Scheme.HTTP:
-            raise ValidationError({"sni": "A TLS server name needs the scheme https."})

@@ -1,11 +1,28 @@
-"""Field validators of this app; each raises `ValidationError` with a sentence."""
+"""Forms and limits of what is typed into this app; each refusal is a `ValidationError` with a sentence."""
 
 import ipaddress
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from domains.hostnames import normalize_hostname
+from domains.hostnames import is_address, normalize_hostname
+
+
+def normalize_origin_host(text: str) -> str:
+    """A host name in A-labels or an address without brackets: `[2001:DB8::1]` → `2001:db8::1`."""
+    bare = text.strip().strip("[]")
+    return str(ipaddress.ip_address(bare)) if is_address(bare) else normalize_hostname(bare)
+
+
+def normalize_host_header(text: str) -> str:
+    """A Host header (RFC 9110 section 7.2): a host name or address, with a port if it needs one."""
+    host, colon, port = text.strip().rpartition(":")
+    if not (host and port.isdigit() and not is_address(text)):
+        host, colon, port = text.strip(), "", ""
+    if port and not 1 <= int(port) <= 65_535:
+        raise ValidationError(f"“{text}”: a port is a number from 1 to 65535.")
+    name = normalize_origin_host(host)
+    return f"[{name}]{colon}{port}" if ":" in name else f"{name}{colon}{port}"
 
 
 def validate_origin_host(value: str) -> None:
@@ -14,12 +31,10 @@ def validate_origin_host(value: str) -> None:
     The same list of forbidden networks is applied again by the edge, to what a name resolves to
     at the moment of connecting, so that a name cannot be pointed at the edge's own machine later.
     """
-    text = value.strip().strip("[]")
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        normalize_hostname(text)
+    host = normalize_origin_host(value)
+    if not is_address(host):
         return
+    address = ipaddress.ip_address(host)
     if _within(address, settings.CIRRUS.origin_allow):
         return
     if _within(address, settings.CIRRUS.origin_deny):
@@ -33,12 +48,11 @@ def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: li
     return any(address in ipaddress.ip_network(network) for network in networks)
 
 
+def validate_server_name(value: str) -> None:
+    """A TLS server name (RFC 6066 section 3): a host name, never an address."""
+    normalize_hostname(value)
+
+
 def validate_header_host(value: str) -> None:
-    """A Host header (RFC 9110 section 7.2): a host name or address, with a port if it needs one."""
-    host, _, port = value.strip().rpartition(":")
-    if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
-        host = value.strip()
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        normalize_hostname(host)
+    """What `normalize_host_header` accepts."""
+    normalize_host_header(value)

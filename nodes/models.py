@@ -55,15 +55,29 @@ class Node(models.Model):
     is_shield = models.BooleanField(
         "shield", default=False, help_text="Stands between the other edges and the origins."
     )
-    ipv4 = models.GenericIPAddressField("IPv4 address", protocol="IPv4", null=True, blank=True)
+    ipv4 = models.GenericIPAddressField(
+        "IPv4 address",
+        protocol="IPv4",
+        null=True,
+        blank=True,
+        help_text="Where clients reach it. One of the two addresses is enough.",
+    )
     ipv6 = models.GenericIPAddressField("IPv6 address", protocol="IPv6", null=True, blank=True)
     weight = models.PositiveIntegerField(
         default=100,
         validators=[MinValueValidator(1), MaxValueValidator(10_000)],
         help_text="Its share of the sites, against the other nodes: 200 gets twice as many as 100.",
     )
-    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
-    notes = models.TextField(blank=True)
+    state = models.CharField(
+        max_length=16,
+        choices=State.choices,
+        default=State.PENDING,
+        help_text=(
+            "up: clients may come, and every change must reach it. draining: the same, but it gets no new "
+            "clients. pending, down and maintenance: nobody waits for it."
+        ),
+    )
+    notes = models.TextField(blank=True, help_text="For your team; the edges never see it.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
