@@ -1,0 +1,114 @@
+# The verbs of Cirrus; `just` without one lists them. On a new machine: ./dev VERB (it makes .venv).
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+# nginx and PostgreSQL's servers are not on a user's PATH on Debian.
+export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
+export PYTHONUNBUFFERED := "1"
+
+[private]
+default:
+    @just --list --unsorted
+
+# ── the demo stack ──────────────────────────────────────────────────────────────────────────────
+
+# Run everything on this machine: Redis, portal, worker, beat, two edges and an origin (Ctrl-C stops it)
+[group('demo')]
+up:
+    @exec python manage.py demo_up
+
+# Stop what `just up` runs (from another terminal)
+[group('demo')]
+down:
+    @python manage.py demo down
+
+# Show what runs, where and since when
+[group('demo')]
+status:
+    @python manage.py demo status
+
+# Start a stopped process again: just start redis
+[group('demo')]
+start NAME:
+    @python manage.py demo start "$1"
+
+# Stop one process and leave the others: just stop redis
+[group('demo')]
+stop NAME:
+    @python manage.py demo stop "$1"
+
+# Stop one process and start it again: just restart edge-1
+[group('demo')]
+restart NAME:
+    @python manage.py demo restart "$1"
+
+# Follow the logs of all processes, or of the named ones: just logs edge-1
+[group('demo')]
+logs *NAMES:
+    @exec python manage.py demo logs "$@"
+
+# ── tests and checks ────────────────────────────────────────────────────────────────────────────
+
+# The whole test suite: on SQLite, then what touches the database on PostgreSQL, then luacheck
+[group('tests')]
+test: _servers
+    python -m pytest
+    python -m tests.postgres pytest
+    @just lua
+
+# Run pytest with arguments of yours: just pytest tests/edge -k outbox
+[group('tests')]
+pytest *ARGS:
+    @exec python -m pytest "$@"
+
+# Everything that a commit must pass beside the tests: format, lint, types, imports, Lua, settings, images
+[group('tests')]
+check: lua
+    ruff format --check .
+    ruff check .
+    mypy .
+    lint-imports
+    CIRRUS_ENV_FILE=/dev/null CIRRUS_VAR_DIR=var/check CIRRUS_BEHIND_HTTPS=true python manage.py check --deploy --fail-level WARNING
+    CIRRUS_ENV_FILE=/dev/null CIRRUS_VAR_DIR=var/check python manage.py makemigrations --check --dry-run
+    python -m pytest -q tests/site/test_containers.py tests/site/test_env_example.py
+
+# Lint the edge's Lua
+[group('tests')]
+lua:
+    luacheck --std ngx_lua --quiet edge/lua
+
+# Format the code
+[group('tests')]
+fmt:
+    ruff check --fix-only --quiet .
+    ruff format .
+
+# Measure something and write var/bench/NAME.json: just bench edge
+[group('tests')]
+bench *NAME:
+    @exec python -m tests.bench "$@"
+
+# Fails with a sentence where a server that the tests start is not installed.
+_servers:
+    #!/usr/bin/env bash
+    set -eu
+    for server in redis-server nginx luacheck wrk chromium; do
+      command -v "$server" >/dev/null || { echo "$server is not installed; ./dev test installs it." >&2; exit 1; }
+    done
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ||
+      { echo "PostgreSQL is not installed; ./dev test installs it." >&2; exit 1; }
+
+# ── the rest ────────────────────────────────────────────────────────────────────────────────────
+
+# Run a command of Django: just manage createsuperuser
+[group('project')]
+manage *ARGS:
+    @exec python manage.py "$@"
+
+# Pin the requirements anew: requirements/*.in → *.txt, with hashes, for Python 3.11 to 3.13
+[group('project')]
+lock *ARGS:
+    UV_CUSTOM_COMPILE_COMMAND="just lock" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/runtime.in -o requirements/runtime.txt "$@"
+    UV_CUSTOM_COMPILE_COMMAND="just lock" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/dev.in -o requirements/dev.txt "$@"
+    @! grep -nE '^(-i|-f|--(extra-)?index-url|--find-links)|://' requirements/*.txt
