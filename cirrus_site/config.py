@@ -3,7 +3,9 @@
 A setting is a field here and a line in `.env.example`; a test holds the two together. An unknown
 `CIRRUS_…` name or an invalid value stops the boot with a sentence (`ConfigurationError`). Each
 secret may come from a file instead: `CIRRUS_SECRET_KEY_FILE=/run/secrets/key`. A secret that is
-not given at all is read from `var/secrets/`, where `manage.py demo_up` has generated one.
+not given at all is read from `var/secrets/`, where `manage.py demo_up` has generated one. What the
+demo needs beside the defaults stands in `var/demo/settings.env`, so that a command that is run by
+hand beside it sees the same settings; the environment and `.env` win over it.
 """
 
 import ipaddress
@@ -11,10 +13,11 @@ import os
 import secrets
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from cirrus_site.errors import ConfigurationError
 
@@ -26,6 +29,15 @@ PREFIX = "CIRRUS_"
 
 #: Where the file of settings is, when it is not `.env` beside `manage.py`.
 ENV_FILE = "CIRRUS_ENV_FILE"
+
+#: What `just up` has set, below `var_dir`.
+DEMO_FILE = Path("demo", "settings.env")
+
+#: The addresses that a server's URL may begin with.
+SQL_SCHEMES = ("sqlite", "postgres", "postgresql")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Config(BaseModel):
@@ -44,7 +56,7 @@ class Config(BaseModel):
     redis_url: str = ""
     time_zone: str = "UTC"
     web_bind: str = "127.0.0.1"
-    web_port: int = Field(8000, ge=1, le=65535)
+    web_port: Port = 8000
     web_workers: int = Field(2, ge=1, le=64)
 
     # -- projection
@@ -53,8 +65,8 @@ class Config(BaseModel):
 
     # -- edge
     edge_bind: str = "127.0.0.1"
-    edge_http_port: int = Field(8081, ge=1, le=65535)
-    edge_status_port: int = Field(9145, ge=1, le=65535)
+    edge_http_port: Port = 8081
+    edge_status_port: Port = 9145
     edge_status_bind: str = "127.0.0.1"
     edge_redis_url: str = ""
     edge_workers: int = Field(1, ge=1, le=256)
@@ -76,10 +88,11 @@ class Config(BaseModel):
     origin_allow: list[str] = []
 
     # -- the demo stack (`just up`)
-    demo_redis_port: int = Field(6390, ge=1, le=65535)
-    demo_origin_port: int = Field(8090, ge=1, le=65535)
-    demo_edge_ports: list[int] = [8081, 8082]
-    demo_status_ports: list[int] = [9145, 9146]
+    demo_redis_port: Port = 6390
+    demo_origin_port: Port = 8090
+    demo_edge_ports: Annotated[list[Port], Field(min_length=1, max_length=20)] = [8081, 8082]
+    demo_status_ports: list[Port] = [9145, 9146]
+    demo_patience: int = Field(60, ge=1, description="seconds until `just up` says what is not up")
 
     @field_validator(
         "allowed_hosts",
@@ -104,6 +117,34 @@ class Config(BaseModel):
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(item)) for item in value]
+
+    @field_validator("web_bind", "edge_bind", "edge_status_bind")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value))
+
+    @field_validator("database_url", "redis_url", "edge_redis_url")
+    @classmethod
+    def _scheme(cls, value: str, info: ValidationInfo) -> str:
+        schemes = SQL_SCHEMES if info.field_name == "database_url" else REDIS_SCHEMES
+        if value and value.partition("://")[0] not in schemes:
+            raise ValueError(f"it must begin with {', '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not a time zone") from error
+
+    @field_validator("demo_status_ports")
+    @classmethod
+    def _one_each(cls, value: list[int], info: ValidationInfo) -> list[int]:
+        if len(value) != len(info.data.get("demo_edge_ports", value)):
+            raise ValueError("it needs as many ports as CIRRUS_DEMO_EDGE_PORTS has")
+        return value
 
     @field_validator("var_dir")
     @classmethod
@@ -140,15 +181,19 @@ def read_config(environment: dict[str, str]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         name = environment_name(str(first["loc"][0]))
-        raise ConfigurationError(f"{name}: {first['msg']}.") from error
+        raise ConfigurationError(f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error
 
 
 @lru_cache(maxsize=1)
 def get_config() -> Config:
-    """The settings of this process: the environment over `.env` beside `manage.py`."""
-    path = os.environ.get(ENV_FILE, BASE_DIR / ".env")
-    from_file = {name: text for name, text in dotenv_values(path).items() if text is not None}
-    return read_config({**from_file, **os.environ})
+    """The settings of this process: the environment, over `.env`, over what the demo has set."""
+    given = {**_read_env_file(Path(os.environ.get(ENV_FILE, BASE_DIR / ".env"))), **os.environ}
+    demo = _read_env_file(read_config(given).var_dir / DEMO_FILE)
+    return read_config({**demo, **given})
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    return {name: text for name, text in dotenv_values(path).items() if text is not None}
 
 
 def secret_from_var(config: Config, name: str) -> str:
