@@ -80,3 +80,11 @@ def covering_wildcards(name: str) -> list[str]:
     labels = name.removeprefix("*.").split(".")
     start = 0 if name.startswith("*.") else 1
     return [f"*.{'.'.join(labels[i:])}" for i in range(max(start, 1), len(labels))]
+
+
+def searched_hostname(text: str) -> str:
+    """What to look for when a person searches for `text`: a whole host name in its stored form."""
+    try:
+        return normalize_hostname(text, wildcard=True)
+    except ValidationError:
+        return text
