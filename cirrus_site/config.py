@@ -58,6 +58,7 @@ class Config(BaseModel):
     web_bind: str = "127.0.0.1"
     web_port: Port = 8000
     web_workers: int = Field(2, ge=1, le=64)
+    metrics_allow: list[str] = ["127.0.0.0/8", "::1/128"]
 
     # -- projection
     changes_length: int = Field(100_000, ge=1_000, description="entries kept in cdn:changes")
@@ -97,6 +98,7 @@ class Config(BaseModel):
     @field_validator(
         "allowed_hosts",
         "trusted_origins",
+        "metrics_allow",
         "edge_resolvers",
         "origin_deny",
         "origin_allow",
@@ -108,7 +110,7 @@ class Config(BaseModel):
     def _split(cls, value: Any) -> Any:
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
-    @field_validator("origin_deny", "origin_allow")
+    @field_validator("metrics_allow", "origin_deny", "origin_allow")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_network(item)) for item in value]

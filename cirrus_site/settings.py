@@ -9,6 +9,8 @@ from django.urls import reverse_lazy
 
 from cirrus_site.config import BASE_DIR, generate_secret, get_config, secret_from_var
 from cirrus_site.errors import ConfigurationError
+from cirrus_site.logs import LOGGING as LOGGING
+from cirrus_site.theme import UNFOLD as UNFOLD
 
 try:
     CIRRUS = get_config()
@@ -45,6 +47,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "cirrus_site.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -167,6 +170,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 if CIRRUS.behind_https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]  # asked for on this machine, without the proxy
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -188,59 +192,4 @@ STORAGES = {
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}},
-}
-
-UNFOLD = {
-    "SITE_TITLE": "Cirrus CDN",
-    "SITE_HEADER": "Cirrus CDN",
-    "SITE_SUBHEADER": "Your own CDN",
-    "SITE_SYMBOL": "cloud",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {
-        "show_search": True,
-        "navigation": [
-            {
-                "title": "Traffic",
-                "items": [
-                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}_changelist")}
-                    for title, icon, name in (
-                        ("Domains", "language", "domains_domain"),
-                        ("Publications", "sync", "edge_publication"),
-                    )
-                ],
-            },
-            {
-                "title": "Network",
-                "items": [
-                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}_changelist")}
-                    for title, icon, name in (
-                        ("Nodes", "dns", "nodes_node"),
-                        ("Regions", "public", "nodes_region"),
-                    )
-                ],
-            },
-            {
-                "title": "Administration",
-                "collapsible": True,
-                "items": [
-                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}_changelist")}
-                    for title, icon, name in (
-                        ("Users", "person", "accounts_user"),
-                        ("Groups", "group", "auth_group"),
-                        ("Scheduled jobs", "schedule", "django_celery_beat_periodictask"),
-                    )
-                ],
-            },
-        ],
-    },
 }

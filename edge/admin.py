@@ -1,0 +1,136 @@
+"""What the edges have, in the portal: the line of each domain and node, the outbox, the publications.
+
+The pages of domains and nodes are registered once more here, with the line in front; see
+`edge.status_line` for why they cannot bring it themselves.
+"""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from domains.admin import DomainAdmin
+from domains.models import Domain
+from edge import services
+from edge.edge_line import edge_facts, edge_line
+from edge.models import Kind, Outbox, Publication
+from edge.status_line import LINE, StatusChangeList, StatusLineMixin
+from nodes.admin import NodeAdmin
+from nodes.models import Node
+
+admin.site.unregister([Domain, Node])
+
+
+@admin.register(Domain)
+class PublishedDomainAdmin(StatusLineMixin, DomainAdmin):
+    published_kind = Kind.DOMAIN
+    actions = [*DomainAdmin.actions, "publish_again"]
+
+
+class NodeChangeList(StatusChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        states = {state.node.pk: state for state in services.edge_states()}
+        for node in self.result_list:
+            node.edge_state = states.get(node.pk)
+
+
+@admin.register(Node)
+class PublishedNodeAdmin(StatusLineMixin, NodeAdmin):
+    published_kind = Kind.NODE
+    change_form_outer_before_template = "edge/node_panel.html"
+    list_display = [NodeAdmin.list_display[0], "edge_says", *NodeAdmin.list_display[1:]]
+    actions = [*NodeAdmin.actions, "publish_again"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StatusChangeList]:
+        return NodeChangeList
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        state = next((s for s in services.edge_states() if obj and s.node.pk == obj.pk), None)
+        if state:
+            context |= {
+                "edge_state": state,
+                "edge_line": edge_line(state),
+                "edge_facts": edge_facts(state, now=timezone.now()),
+            }
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @display(description="its edge", empty_value="no edge")
+    def edge_says(self, node: Any) -> str | None:
+        return render_to_string(LINE, {"line": edge_line(node.edge_state)}) if node.edge_state else None
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Machine state: to be looked at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Outbox)
+class OutboxAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "staged_at", "error"]
+    list_filter = ["kind", ("error", admin.EmptyFieldListFilter)]
+    search_fields = ["object_id", "error"]
+    ordering = ["pk"]
+    show_full_result_count = False
+    empty_text = "Nothing waits: every change that was saved is in Redis."
+    fieldsets = [(None, {"fields": [("kind", "object_id"), "staged_at", "error"]})]
+    actions = ["try_again"]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("edge.change_outbox")
+
+    @admin.action(description="Try again", permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: models.QuerySet[Outbox]) -> None:
+        services.outbox_retry(ids=list(queryset.values_list("pk", flat=True)))
+        self.message_user(request, "Tried again; what is still listed could not be published.", messages.INFO)
+
+
+@admin.register(Publication)
+class PublicationAdmin(ReadOnlyAdmin):
+    list_display = ["key", "kind", "rev", "live", "saved_at", "seconds_to_redis", "seconds_to_edges"]
+    list_filter = ["kind", "live", ("applied_at", admin.EmptyFieldListFilter)]
+    search_fields = ["key"]
+    ordering = ["-rev"]
+    show_full_result_count = False
+    empty_text = "Nothing has been published yet: add a node, then a domain with an origin."
+    fieldsets = [
+        (None, {"fields": [("kind", "key"), ("rev", "epoch"), "live"]}),
+        ("Times", {"fields": [("saved_at", "published_at"), ("applied_at", "applied_by")]}),
+        ("For tracing", {"fields": [("stream_id", "digest"), "object_id"]}),
+    ]
+    actions = ["publish_again"]
+
+    def has_republish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("edge.change_publication")
+
+    @display(description="save to Redis")
+    def seconds_to_redis(self, publication: Publication) -> str:
+        return f"{(publication.published_at - publication.saved_at).total_seconds():.2f} s"
+
+    @display(description="save to the last edge", empty_value="not yet")
+    def seconds_to_edges(self, publication: Publication) -> str | None:
+        if publication.applied_at is None:
+            return None
+        return f"{(publication.applied_at - publication.saved_at).total_seconds():.2f} s"
+
+    @admin.action(description="Publish again, even if nothing has changed", permissions=["republish"])
+    def publish_again(self, request: HttpRequest, queryset: models.QuerySet[Publication]) -> None:
+        for kind in Kind.values:
+            ids = list(queryset.filter(kind=kind).values_list("object_id", flat=True))
+            services.objects_republish(kind=kind, object_ids=ids)
+        self.message_user(request, f"Asked to be published again: {len(queryset)}.", messages.SUCCESS)
