@@ -1,0 +1,39 @@
+"""Asks the servers themselves whether they work. Each check returns, or raises what went wrong."""
+
+import http.client
+
+from cirrus_site.config import Config
+
+TIMEOUT = 2.0
+
+
+def http_answers(host: str, port: int, path: str, headers: dict[str, str] | None = None) -> None:
+    """GET, without any proxy that the environment names; a status of 400 or more is a failure."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", path, headers=headers or {})
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    if status >= 400:
+        raise OSError(f"{path} answers {status}")
+
+
+def web_answers(config: Config) -> None:
+    """The portal's /healthz, asked for by a name that it accepts and as if through HTTPS."""
+    names = [name for name in config.allowed_hosts if not name.startswith((".", "*"))]
+    headers = {"Host": names[0] if names else "localhost", "X-Forwarded-Proto": "https"}
+    http_answers(config.web_bind, config.web_port, "/healthz", headers)
+
+
+def redis_answers() -> None:
+    from edge.store import keyspace_client
+
+    keyspace_client().ping()
+
+
+def worker_answers() -> None:
+    from cirrus_site.celery import app
+
+    if not app.control.ping(timeout=1.0):
+        raise OSError("no worker answers")

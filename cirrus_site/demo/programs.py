@@ -1,0 +1,126 @@
+"""What `just up` runs: one table."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from cirrus_site.config import BASE_DIR, Config
+from cirrus_site.demo import binaries, health
+from cirrus_site.demo.origin import origin_config
+from cirrus_site.demo.redis_server import redis_config
+
+MANAGE = [sys.executable, str(BASE_DIR / "manage.py")]
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """An address that a program will listen on, and the setting that changes its port."""
+
+    bind: str
+    port: int
+    setting: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """One long-running process of the demo."""
+
+    name: str
+    what: str
+    command: list[str]
+    where: str = ""
+    listens: list[Listener] = field(default_factory=list)
+    #: Asks the server itself; raises where it does not answer. None: that it runs is all one can ask.
+    check: Callable[[], None] | None = None
+
+
+def edge_name(number: int) -> str:
+    """The node name of the demo's n-th edge, from 1."""
+    return f"edge-{number}"
+
+
+def programs(config: Config) -> list[Program]:
+    """Every process of the demo, in the order in which they start."""
+    own_redis = [] if config.redis_url else [_redis(config)]
+    edges = [
+        _edge(config, edge_name(number), http, status)
+        for number, (http, status) in enumerate(
+            zip(config.demo_edge_ports, config.demo_status_ports, strict=True), start=1
+        )
+    ]
+    return [*own_redis, _web(config), *_celery(), _origin(config), *edges]
+
+
+def _redis(config: Config) -> Program:
+    port = config.demo_redis_port
+    return Program(
+        name="redis",
+        what="keyspace, queue, cache",
+        command=[binaries.find("redis-server"), str(redis_config(config))],
+        where=f"{LOOPBACK}:{port}",
+        listens=[Listener(LOOPBACK, port, "CIRRUS_DEMO_REDIS_PORT")],
+        check=health.redis_answers,
+    )
+
+
+def _web(config: Config) -> Program:
+    host = f"[{config.web_bind}]" if ":" in config.web_bind else config.web_bind
+    return Program(
+        name="web",
+        what="the portal",
+        command=[
+            *(sys.executable, "-m", "gunicorn"),
+            *("-c", "python:cirrus_site.gunicorn_conf", "cirrus_site.wsgi"),
+        ],
+        where=f"http://{host}:{config.web_port}/",
+        listens=[Listener(config.web_bind, config.web_port, "CIRRUS_WEB_PORT")],
+        check=partial(health.web_answers, config),
+    )
+
+
+def _celery() -> list[Program]:
+    celery = [sys.executable, "-m", "celery", "-A", "cirrus_site"]
+    return [
+        Program(
+            name="worker",
+            what="background work",
+            command=[*celery, "worker", "--loglevel=INFO", "--concurrency=2", "--without-gossip"],
+            check=health.worker_answers,
+        ),
+        Program(
+            name="beat",
+            what="the schedule",
+            command=[*celery, "beat", "--loglevel=INFO", "--pidfile="],
+        ),
+    ]
+
+
+def _origin(config: Config) -> Program:
+    port = config.demo_origin_port
+    return Program(
+        name="origin",
+        what="a site to cache: hundreds of files",
+        command=[binaries.nginx(config), *("-c", str(origin_config(config))), *("-g", "daemon off;")],
+        where=f"http://{LOOPBACK}:{port}/",
+        listens=[Listener(LOOPBACK, port, "CIRRUS_DEMO_ORIGIN_PORT")],
+        check=partial(health.http_answers, LOOPBACK, port, "/"),
+    )
+
+
+def _edge(config: Config, name: str, http: int, status: int) -> Program:
+    return Program(
+        name=name,
+        what="an edge",
+        command=[
+            *(*MANAGE, "run_edge", "--node", name),
+            *("--http-port", str(http), "--status-port", str(status)),
+        ],
+        where=f"http://{config.edge_bind}:{http}/  status :{status}",
+        listens=[
+            Listener(config.edge_bind, http, "CIRRUS_DEMO_EDGE_PORTS"),
+            Listener(config.edge_status_bind, status, "CIRRUS_DEMO_STATUS_PORTS"),
+        ],
+        check=partial(health.http_answers, config.edge_status_bind, status, "/healthz"),
+    )

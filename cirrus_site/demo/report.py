@@ -1,0 +1,73 @@
+"""What an operator sees of a running demo."""
+
+import time
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cirrus_site.config import Config
+from cirrus_site.demo import paths
+from cirrus_site.demo.control import Kept
+from cirrus_site.demo.programs import Program
+from cirrus_site.demo.seed import HOST
+
+TAIL_LINES = 15
+
+
+def state_table(wanted: Sequence[Program], states: dict[str, Kept]) -> Table:
+    """One row a process: what it is, where it listens, its pid or why it has none."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("process", "what", "where", "pid", "state"):
+        table.add_column(column, overflow="fold", justify="right" if column == "pid" else "left")
+    now = time.time()
+    for program in wanted:
+        kept = states.get(program.name)
+        state = f"{kept.state} for {duration(now - kept.since)}" if kept else "not started"
+        pid = str(kept.pid) if kept and kept.pid else "–"
+        table.add_row(program.name, program.what, program.where, pid, state)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `7 min`, `3 h`."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def print_welcome(console: Console, config: Config, *, portal: str, user: str, line: str) -> None:
+    """How to look at it: the portal, a request that shows the cache at work, how to stop.
+
+    `line` is the publication's own sentence about the demo domain, or "" where there is none.
+    """
+    say = lambda text="": console.print(text, soft_wrap=True, highlight=False, markup=False)  # noqa: E731
+    say(f"Portal   {portal}   user {user} (`just manage changepassword {user}` sets a new password)")
+    if line:
+        say(f"Domain   {HOST}: {line}")
+        say()
+        say("Ask each edge twice: X-Cache says MISS, then HIT.")
+        for port in config.demo_edge_ports:
+            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' http://{config.edge_bind}:{port}/")
+    say()
+    say("Ctrl-C or `just down` stops everything, `just stop redis` one process; `just logs` shows the logs.")
+
+
+def print_troubles(console: Console, config: Config, troubles: dict[str, str]) -> None:
+    """What has not come up, why, and the end of its log."""
+    for name, why in troubles.items():
+        console.print(f"{name} is not up: {why}", style="bold red", soft_wrap=True, markup=False)
+        for text in log_tail(config, name):
+            console.print(f"  {text}", soft_wrap=True, highlight=False, markup=False)
+    console.print("The rest runs on; `just status` shows it, `just logs` follows the logs.")
+
+
+def log_tail(config: Config, name: str) -> list[str]:
+    """The last lines of a process's log."""
+    try:
+        text = paths.log_file(config, name).read_text(errors="replace")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()[-TAIL_LINES:]

@@ -1,0 +1,33 @@
+"""The first region, edges and domain of a demo, so that something can be seen at once."""
+
+from django.db import transaction
+
+from cirrus_site.config import Config
+from cirrus_site.demo.programs import LOOPBACK, edge_name
+from domains.models import Domain, HostName, Origin
+from nodes.models import Node, Region
+
+HOST = "www.demo.test"
+ALIAS = "demo.test"
+
+
+def demo_seed(config: Config) -> bool:
+    """Fill an empty database; False where an operator's data is there already, which stays as it is."""
+    if Region.objects.exists() or Node.objects.exists() or Domain.objects.exists():
+        return False
+    with transaction.atomic():
+        region = Region.objects.create(name="demo", title="This machine")
+        for number in range(1, len(config.demo_edge_ports) + 1):
+            Node.objects.create(
+                name=edge_name(number),
+                region=region,
+                ipv4=LOOPBACK,
+                state=Node.State.UP,
+                notes="Made by `just up`.",
+            )
+        domain = Domain.objects.create(host=HOST, notes="Made by `just up`: change it as you like.")
+        HostName.objects.create(domain=domain, name=ALIAS)
+        Origin.objects.create(
+            domain=domain, scheme=Origin.Scheme.HTTP, host=LOOPBACK, port=config.demo_origin_port
+        )
+    return True

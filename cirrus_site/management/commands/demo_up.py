@@ -1,0 +1,29 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand
+
+from cirrus_site.demo import stack
+from cirrus_site.demo.errors import DemoError
+
+
+class Command(BaseCommand):
+    help = "Run the whole of Cirrus on this machine until Ctrl-C: Redis, portal, worker, beat, edges, origin."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config = settings.CIRRUS
+        try:
+            with stack.only_one(config):
+                wanted = stack.check(config)
+                stack.write_files(config)
+                call_command("migrate", verbosity=0, interactive=False)
+                call_command("collectstatic", verbosity=0, interactive=False)
+                call_command("create_first_admin")
+                self.stdout.write("Starting …")
+                self.stdout.flush()
+                stack.run(config, wanted)
+        except DemoError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write("Cirrus is stopped.")
