@@ -1,6 +1,6 @@
 """The composition root as a Django app: it owns the commands that span the apps."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 
@@ -11,4 +11,5 @@ class CirrusSiteConfig(AppConfig):
     def ready(self) -> None:
         from cirrus_site.schedule import seed_schedule
 
-        post_migrate.connect(seed_schedule, sender=self)
+        # The sender is beat's own app: one without models, as this is, sends no such signal.
+        post_migrate.connect(seed_schedule, sender=apps.get_app_config("django_celery_beat"))

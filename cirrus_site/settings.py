@@ -17,6 +17,9 @@ try:
 except ConfigurationError as error:
     sys.exit(f"cirrus: {error}")
 
+#: What this software calls itself: in pyproject.toml too, and in the acknowledgements of its edges.
+VERSION = "0.1.0"
+
 VAR_DIR: Path = CIRRUS.var_dir
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = CIRRUS.secret_key or generate_secret(CIRRUS, "secret_key")
@@ -178,7 +181,10 @@ if CIRRUS.behind_https:
 # A large inline formset (an imported domain with many origins) posts many fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
+# One language, and times that sort and cannot be misread.
 LANGUAGE_CODE = "en-us"
+USE_I18N = False
+DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
 TIME_ZONE = CIRRUS.time_zone
 USE_TZ = True
 

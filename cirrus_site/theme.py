@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 #: Blue, by lightness; the theme asks for all eleven steps.
@@ -48,6 +49,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Cirrus CDN",
     "SITE_SUBHEADER": "Your own CDN",
     "SITE_SYMBOL": "cloud",
+    "SITE_URL": None,  # there is no other site to return to
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("cirrus_site/icon.svg")}
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "cirrus_site.dashboard.dashboard",

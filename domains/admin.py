@@ -32,6 +32,7 @@ class AliasInline(TabularInline):
     model = HostName
     form = AliasForm
     formset = AliasFormSet
+    verbose_name = "alias"
     verbose_name_plural = "Aliases: further names of the same site"
     extra = 0
     hide_title = True
@@ -45,10 +46,10 @@ class OriginInline(StackedInline):
     verbose_name_plural = "Origins: the servers that have the content"
     extra = 0
     fieldsets = [
-        (None, {"fields": [("scheme", "host", "port"), ("weight", "backup")]}),
+        (None, {"fields": [("host", "scheme"), ("port", "weight"), "backup"]}),
         (
             "What the origin is asked for, and how long we wait",
-            {"fields": [("host_header", "sni", "verify"), ("connect_timeout", "read_timeout")]},
+            {"fields": [("host_header", "sni"), ("connect_timeout", "read_timeout"), "verify"]},
         ),
     ]
 
@@ -70,13 +71,12 @@ class DomainAdmin(ModelAdmin):
             "How long answers keep",
             {
                 "description": "An origin's own Cache-Control wins; these are for where it is silent.",
-                "fields": [("default_ttl", "negative_ttl", "max_ttl")],
+                "fields": [("default_ttl", "negative_ttl"), "max_ttl"],
             },
         ),
-        ("For your team", {"fields": ["notes"]}),
         (
-            "Set by Cirrus",
-            {"classes": ["collapse"], "fields": ["access_name", ("created_at", "updated_at")]},
+            "Notes, and what Cirrus has set",
+            {"classes": ["collapse"], "fields": ["notes", "access_name", ("created_at", "updated_at")]},
         ),
     ]
     inlines = [OriginInline, AliasInline]

@@ -159,8 +159,7 @@ class HostName(models.Model):
     objects = HostNameQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "alias"
-        verbose_name_plural = "aliases"
+        verbose_name = "host name"
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(

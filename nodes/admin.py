@@ -30,7 +30,7 @@ class RegionAdmin(ModelAdmin):
 
 @admin.register(Node)
 class NodeAdmin(ModelAdmin):
-    list_display = ["name", "region", "state", "roles", "addresses", "weight"]
+    list_display = ["name", "region", "state", "roles", "addresses"]
     list_select_related = ["region"]
     list_filter = ["state", "region"]
     search_fields = ["name", "region__name", "ipv4", "ipv6", "notes"]
@@ -44,8 +44,10 @@ class NodeAdmin(ModelAdmin):
         (None, {"fields": [("name", "region"), "state"]}),
         ("What it does", {"fields": [("is_edge", "is_shield"), "weight"]}),
         ("Where it is", {"fields": [("ipv4", "ipv6")]}),
-        ("For your team", {"fields": ["notes"]}),
-        ("Set by Cirrus", {"classes": ["collapse"], "fields": [("created_at", "updated_at")]}),
+        (
+            "Notes, and what Cirrus has set",
+            {"classes": ["collapse"], "fields": ["notes", ("created_at", "updated_at")]},
+        ),
     ]
     actions = ["take_into_service", "drain", "put_into_maintenance"]
 
