@@ -40,6 +40,20 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+def address_and_port(text: str, default: int = 53) -> tuple[str, int]:
+    """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353` → (address, port).
+
+    Raises `ValueError` where the text is none of these.
+    """
+    host, port = text, ""
+    if text.startswith("[") or text.count(":") == 1:
+        host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    number = int(port or default)
+    if not 1 <= number <= 65_535:
+        raise ValueError(f"{text!r} has no valid port")
+    return str(ipaddress.ip_address(host.strip("[]"))), number
+
+
 class Config(BaseModel):
     """The settings, by their name in the environment in lower case and without `CIRRUS_`."""
 
@@ -65,16 +79,19 @@ class Config(BaseModel):
     repair_delete_share: float = Field(0.25, ge=0, le=1)
 
     # -- edge
-    edge_bind: str = "127.0.0.1"
+    edge_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
     edge_http_port: Port = 8081
     edge_status_port: Port = 9145
-    edge_status_bind: str = "127.0.0.1"
+    edge_status_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
     edge_redis_url: str = ""
     edge_workers: int = Field(1, ge=1, le=256)
     edge_cache_size: str = Field("1g", pattern=r"^[1-9][0-9]*[mg]$")
+    edge_cache_keys: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
     edge_config_memory: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
     edge_resolvers: list[str] = []
     edge_nginx: str = ""
+    edge_ca_bundle: str = ""
+    edge_access_log: str = ""
     edge_stale_after: int = Field(60, ge=5, description="seconds without Redis until a warning")
     origin_deny: list[str] = [
         "0.0.0.0/8",
@@ -99,6 +116,8 @@ class Config(BaseModel):
         "allowed_hosts",
         "trusted_origins",
         "metrics_allow",
+        "edge_bind",
+        "edge_status_bind",
         "edge_resolvers",
         "origin_deny",
         "origin_allow",
@@ -115,12 +134,19 @@ class Config(BaseModel):
     def _networks(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_network(item)) for item in value]
 
-    @field_validator("edge_resolvers")
+    @field_validator("edge_bind", "edge_status_bind")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(item)) for item in value]
 
-    @field_validator("web_bind", "edge_bind", "edge_status_bind")
+    @field_validator("edge_resolvers")
+    @classmethod
+    def _servers(cls, value: list[str]) -> list[str]:
+        for item in value:
+            address_and_port(item)
+        return value
+
+    @field_validator("web_bind")
     @classmethod
     def _address(cls, value: str) -> str:
         return str(ipaddress.ip_address(value))
@@ -152,6 +178,11 @@ class Config(BaseModel):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value if value.is_absolute() else BASE_DIR / value
+
+    @property
+    def resolver_addresses(self) -> list[tuple[str, int]]:
+        """`edge_resolvers` as (address, port)."""
+        return [address_and_port(item) for item in self.edge_resolvers]
 
 
 #: Settings that may also be given as `NAME_FILE`, a path to a file that holds the value.

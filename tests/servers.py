@@ -1,14 +1,24 @@
 """Real servers for the tests. Each starts on a free port, and stops only what it started."""
 
+import contextlib
+import http.server
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import redis
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class MissingServer(Exception):
@@ -24,8 +34,6 @@ def binary(name: str) -> str:
 
 
 def _search_path() -> str:
-    import os
-
     return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 
 
@@ -87,3 +95,151 @@ class RedisServer:
             self.process.terminate()
             self.process.wait(timeout=20)
             self.process = None
+
+
+class EdgeServer:
+    """A real edge: `manage.py run_edge` on free ports, with all it keeps in `var/edge/NODE`."""
+
+    def __init__(self, node: str, *, settings: dict[str, str]) -> None:
+        self.node, self.settings = node, settings
+        self.http_port, self.status_port = free_port(), free_port()
+        self.folder = Path(settings["CIRRUS_VAR_DIR"]) / "edge" / node
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; `wait`: until it says that it has a configuration."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "error.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, str(ROOT / "manage.py"), "run_edge", "--node", self.node),
+                    *("--http-port", str(self.http_port), "--status-port", str(self.status_port)),
+                ],
+                env=self.settings,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: self.health()["loaded"] or not wait, within=20)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End it: SIGTERM at once, SIGQUIT gracefully, SIGKILL like a crash of the machine."""
+        if self.process is None:
+            return
+        workers = self.workers()
+        self.process.send_signal(how)
+        self.process.wait(timeout=40)
+        self.process = None
+        for pid in workers:
+            if how == signal.SIGKILL:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists())
+
+    def workers(self) -> list[int]:
+        """The pids of the worker processes."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def reload(self) -> None:
+        """SIGHUP: new workers with the files as they are now; waits until the old ones are gone."""
+        assert self.process
+        old = set(self.workers())
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: old.isdisjoint(self.workers()) and self.workers(), within=40)
+
+    def get(self, host: str, path: str = "/", **options: Any) -> requests.Response:
+        """A GET for `host` through this edge."""
+        return self.request("GET", host, path, **options)
+
+    def request(
+        self, method: str, host: str, path: str = "/", headers: dict[str, str] | None = None, **options: Any
+    ) -> requests.Response:
+        """Any request for `host` through this edge."""
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        return requests.request(method, url, headers={"Host": host, **(headers or {})}, timeout=30, **options)
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says."""
+        return dict(requests.get(f"http://127.0.0.1:{self.status_port}/healthz", timeout=5).json())
+
+    def metric(self, name: str) -> float:
+        """The value of one sample of /metrics, spelled with its labels; 0 where it is not there."""
+        text = requests.get(f"http://127.0.0.1:{self.status_port}/metrics", timeout=5).text
+        lines = [line for line in text.splitlines() if line.startswith(name + " ")]
+        return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
+
+    def errors(self) -> str:
+        """What it has written to its error log."""
+        return (self.folder / "error.log").read_text()
+
+
+class Origin:
+    """A web server whose answers a test sets; it counts and keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[OriginRequest] = []
+        self.answer: Callable[[OriginRequest], OriginAnswer] = lambda request: OriginAnswer(
+            body=f"{request.path} from {self.port}".encode()
+        )
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                request = OriginRequest(
+                    self.command, self.path, dict(self.headers.items()), self.rfile.read(length)
+                )
+                outer.requests.append(request)
+                answer = outer.answer(request)
+                if answer.hang_up:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = handle_any
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = int(self.server.server_address[1])
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def asked(self, path: str) -> int:
+        """How often this path was asked for."""
+        return sum(1 for request in self.requests if request.path == path)
+
+    def stop(self) -> None:
+        """Refuse connections from now on."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@dataclass(frozen=True)
+class OriginRequest:
+    """What an origin was asked."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class OriginAnswer:
+    """What an origin answers; `hang_up` closes the connection instead."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    hang_up: bool = False

@@ -1,0 +1,73 @@
+-- The connection of the subscriber to Redis: where to, as whom, and replies as Lua values.
+--
+--   local redis = assert(connection.open(settings.get().redis))
+--   redis("hmget", "cdn:meta", "epoch", "rev")  -->  { "1", "17" }; a missing value is nil-safe ngx.null
+--
+-- A call raises { unreachable = "…" } where Redis did not answer or said no: the subscriber's loop is the
+-- one place that catches it, and connects again.
+local platform = require "cirrus.platform"
+
+local _M = {}
+
+local CONNECT_TIMEOUT, SEND_TIMEOUT = 1000, 1000
+-- Longer than the longest blocking read.
+local READ_TIMEOUT = 5000
+
+local function unreachable(action, problem)
+  error({ unreachable = "Redis: could not " .. action .. ": " .. tostring(problem) }, 0)
+end
+
+-- where: { host, port } or { path }, and username, password, database.
+-- Returns a function that sends one command, and one that sends several in one round trip.
+function _M.open(where)
+  local client = platform.redis():new()
+  client:set_timeouts(CONNECT_TIMEOUT, SEND_TIMEOUT, READ_TIMEOUT)
+  local done, problem
+  if where.path then
+    done, problem = client:connect("unix:" .. where.path)
+  else
+    done, problem = client:connect(where.host, where.port)
+  end
+  if not done then
+    unreachable("connect", problem)
+  end
+
+  local function call(command, ...)
+    local reply, why = client[command](client, ...)
+    if reply == false or reply == nil then
+      unreachable(command, why)
+    end
+    return reply
+  end
+
+  local function pipeline(commands)
+    client:init_pipeline(#commands)
+    for _, command in ipairs(commands) do
+      client[command[1]](client, unpack(command, 2))
+    end
+    local replies, why = client:commit_pipeline()
+    if not replies then
+      unreachable("send a batch", why)
+    end
+    for i, reply in ipairs(replies) do
+      if type(reply) == "table" and reply[1] == false then
+        unreachable(commands[i][1], reply[2])
+      end
+    end
+    return replies
+  end
+
+  if where.password and where.username then
+    call("auth", where.username, where.password)
+  elseif where.password then
+    call("auth", where.password)
+  end
+  if where.database ~= 0 then
+    call("select", where.database)
+  end
+  return call, pipeline, function()
+    client:close()
+  end
+end
+
+return _M

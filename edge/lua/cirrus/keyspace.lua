@@ -1,0 +1,35 @@
+-- The names of the Redis keyspace on the edge: the twin of edge/keyspace.py (a test compares the two).
+--
+--   keyspace.document_key("domain", "www.example.com")  -->  "cdn:dom:www.example.com"
+local _M = {
+  SCHEMA = 1,
+  META = "cdn:meta",
+  CHANGES = "cdn:changes",
+  DOCUMENTS = { domain = "cdn:dom:", node = "cdn:node:" },
+  -- The order in which an edge loads the kinds.
+  KINDS = { "node", "domain" },
+  OP_PUT = "put",
+  OP_GONE = "gone",
+}
+
+function _M.document_key(kind, key)
+  return _M.DOCUMENTS[kind] .. key
+end
+
+function _M.index_key(kind)
+  return "cdn:index:" .. kind
+end
+
+function _M.gone_key(kind)
+  return "cdn:gone:" .. kind
+end
+
+function _M.ack_key(node)
+  return "cdn:ack:" .. node
+end
+
+function _M.acks_key(node)
+  return "cdn:acks:" .. node
+end
+
+return _M

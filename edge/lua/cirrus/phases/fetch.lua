@@ -1,0 +1,121 @@
+-- access_by_lua of the fetch tier: choose the origin to ask; after a failed attempt, the next one.
+--
+-- The state of a request is kept in nginx variables, since ngx.ctx does not survive the internal redirects:
+--   $cirrus_order  indices of the origins, "2,1,3"        $cirrus_tried  ",address:port,address:port,"
+--   $cirrus_peer   "address port connect_ms read_ms" for the balancer
+--   $cirrus_origin, $cirrus_host, $cirrus_sni   label, Host header and TLS server name of the attempt
+local metrics = require "cirrus.metrics"
+local origins = require "cirrus.origins"
+local resolver = require "cirrus.resolver"
+local sites = require "cirrus.sites"
+
+local var = ngx.var
+
+local _M = {}
+
+local MAX_ATTEMPTS = 4
+-- A request that has come through us this often goes in a circle (RFC 8586).
+local MAX_LOOPS = 4
+
+local cooling = {} -- label of an origin → until when
+
+local function is_cooling(origin)
+  local till = cooling[origin.label]
+  if till and till <= ngx.now() then
+    cooling[origin.label] = nil
+    till = nil
+  end
+  return till ~= nil
+end
+
+-- An answer of our own, which must not start another attempt.
+local function answer(status, sentence)
+  ngx.status = status
+  ngx.header["Content-Type"] = "text/plain; charset=utf-8"
+  ngx.header["X-Accel-Expires"] = 0
+  ngx.say(sentence)
+  return ngx.exit(ngx.HTTP_OK)
+end
+
+local function untried(addresses, port, tried)
+  local start = math.random(#addresses)
+  for i = 0, #addresses - 1 do
+    local address = addresses[(start + i - 1) % #addresses + 1]
+    if not tried:find("," .. address .. ":" .. port .. ",", 1, true) then
+      return address
+    end
+  end
+end
+
+-- The first origin in order with an address that has not been tried.
+local function choose(site)
+  local tried = var.cirrus_tried
+  for index in var.cirrus_order:gmatch("%d+") do
+    local origin = site.origins[tonumber(index)]
+    local addresses, problem
+    if origin then
+      addresses, problem = resolver.addresses(origin.host)
+    end
+    if addresses then
+      local address = untried(addresses, origin.port, tried)
+      if address then
+        return origin, address
+      end
+    elseif problem then
+      ngx.log(ngx.ERR, "origin ", origin.label, " of ", site.host, ": ", problem)
+      metrics.count("cirrus_origin_refused_total")
+    end
+  end
+end
+
+local function attempt(site, status)
+  local origin, address = choose(site)
+  if not origin then
+    return answer(status, "No origin of this site can be reached.")
+  end
+  local peer = address:find(":", 1, true) and "[" .. address .. "]" or address
+  var.cirrus_tried = var.cirrus_tried .. address .. ":" .. origin.port .. ","
+  var.cirrus_peer = string.format("%s %d %d %d", peer, origin.port, origin.connect_timeout, origin.read_timeout)
+  var.cirrus_origin = origin.label
+  var.cirrus_host = origin.host_header ~= "" and origin.host_header or var.host
+  var.cirrus_sni = origin.server_name
+  if origin.scheme == "https" then
+    return ngx.exec(origin.verify and "@tls" or "@tls_unverified")
+  end
+  -- Else the location's own proxy_pass goes on.
+end
+
+local function site_of_request()
+  local site = sites.get(var.http_x_cirrus_site or "")
+  if not site then
+    return answer(ngx.HTTP_NOT_FOUND, "This host is no longer served here.")
+  end
+  return site
+end
+
+-- location /: the first attempt.
+function _M.first()
+  local _, loops = (var.http_cdn_loop or ""):gsub("cirrus", "")
+  if loops >= MAX_LOOPS then
+    return answer(508, "This request goes in a circle: an origin of this site leads back to this CDN.")
+  end
+  local site = site_of_request()
+  var.cirrus_order = table.concat(origins.order(site.origins, is_cooling, math.random), ",")
+  return attempt(site, ngx.HTTP_BAD_GATEWAY)
+end
+
+-- location @next: nginx could not get an answer from the origin (502) or not in time (504).
+function _M.next()
+  local timed_out = (var.upstream_status or ""):match("(%d+)%s*$") == "504"
+  metrics.count(timed_out and "nginx_upstream_timeouts_total" or "nginx_upstream_errors_total")
+  cooling[var.cirrus_origin] = ngx.now() + origins.COOLING
+  local status = timed_out and ngx.HTTP_GATEWAY_TIMEOUT or ngx.HTTP_BAD_GATEWAY
+  local connected = (var.upstream_connect_time or "-"):match("([^%s,:]+)%s*$") ~= "-"
+  local _, attempts = var.cirrus_tried:gsub("[^,]+", "")
+  if attempts >= MAX_ATTEMPTS or not origins.may_retry(ngx.req.get_method(), connected) then
+    return answer(status, timed_out and "The origin did not answer in time." or "The origin failed.")
+  end
+  return attempt(site_of_request(), status)
+end
+
+return _M

@@ -1,0 +1,47 @@
+-- header_filter_by_lua of the fetch tier: tell the cache tier what it may do with this answer.
+--
+-- X-Accel-Expires is the lifetime. Cache-Control becomes a note for nginx alone, with the windows in which a
+-- stale answer may be served; what the client shall see travels as X-Cirrus-Cache-Control. X-Cirrus-At is
+-- the Unix time at which the origin made the answer. The cache tier strips all of it again.
+local freshness = require "cirrus.freshness"
+local sites = require "cirrus.sites"
+
+local var = ngx.var
+local header = ngx.header
+
+local function joined(value)
+  return type(value) == "table" and table.concat(value, ", ") or value
+end
+
+local function time_of(value)
+  value = type(value) == "table" and value[1] or value
+  return value and ngx.parse_http_time(value)
+end
+
+return function()
+  local site = sites.get(var.http_x_cirrus_site or "")
+  if not site or var.cirrus_peer == "" then
+    return
+  end
+  local cache_control = joined(header["Cache-Control"])
+  local age = joined(header["Age"])
+  local windows = freshness.of({
+    status = ngx.status,
+    cache_control = cache_control,
+    expires = joined(header["Expires"]),
+    expires_at = time_of(header["Expires"]),
+    date_at = time_of(var.upstream_http_date),
+    age = age,
+    vary = joined(header["Vary"]),
+    set_cookie = header["Set-Cookie"] ~= nil,
+    authorization = var.http_authorization ~= nil,
+    now = ngx.time(),
+  }, site.cache)
+  -- In this order: nginx reads the windows only where it meets them before the lifetime.
+  header["Cache-Control"] = windows.ttl > 0 and string.format(
+    "stale-while-revalidate=%d, stale-if-error=%d", windows.stale_update, windows.stale_error) or nil
+  header["X-Accel-Expires"] = windows.ttl
+  header["X-Cirrus-Cache-Control"] = cache_control
+  header["X-Cirrus-At"] = ngx.time() - (tonumber(age) or 0)
+  header["Age"] = nil
+end

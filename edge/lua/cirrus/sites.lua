@@ -1,0 +1,95 @@
+-- The sites of this worker: documents, decoded and compiled once per revision, found by host name.
+--
+--   sites.find("www.example.com")  -->  { host = "www.example.com", rev = 7, origins = {…}, cache = {…} }
+--   sites.find("unknown.example")  -->  nil, "unknown"      before anything is loaded: nil, "loading"
+--
+-- What a request pays here is one look into shared memory (has anything changed?) and one into a table.
+-- A host that has been found is looked up again only after a change, and a site whose revision has not
+-- changed is used again as it is. Both tables are bounded: a worker never holds all of a large CDN.
+local cjson = require "cjson.safe"
+local hosts = require "cirrus.hosts"
+local lrucache = require "resty.lrucache"
+local store = require "cirrus.store"
+
+local _M = {}
+
+local HOSTS, UNKNOWN, SITES = 8192, 1024, 4096
+
+local version_of = store.version
+local by_host = assert(lrucache.new(HOSTS))
+local unknown = assert(lrucache.new(UNKNOWN)) -- of their own, so that a scan cannot drive out the known ones
+local compiled = assert(lrucache.new(SITES))
+
+local function compile(document)
+  for _, origin in ipairs(document.origins) do
+    origin.label = origin.scheme .. "://" .. origin.host .. ":" .. origin.port
+    origin.server_name = origin.sni ~= "" and origin.sni
+      or origin.host_header ~= "" and origin.host_header:gsub(":%d+$", "") or origin.host
+  end
+  return document
+end
+
+local function site_of(owner)
+  local rev, epoch = store.revision("domain", owner)
+  local site = compiled:get(owner)
+  if site and site.rev == rev and site.epoch == epoch then
+    return site
+  end
+  local document = cjson.decode(store.text("domain", owner) or "")
+  if not document then
+    return nil
+  end
+  site = compile(document)
+  compiled:set(owner, site)
+  return site
+end
+
+local function owner_of(host)
+  if #host > hosts.MAX_LENGTH then
+    return nil
+  end
+  local owner = store.owner(host)
+  if owner then
+    return owner
+  end
+  for _, wildcard in ipairs(hosts.wildcards(host)) do
+    owner = store.owner(wildcard)
+    if owner then
+      return owner
+    end
+  end
+end
+
+local function look_up(host, version)
+  local owner = owner_of(host)
+  local site = owner and site_of(owner)
+  if site then
+    by_host:set(host, { version = version, site = site })
+    return site
+  end
+  unknown:set(host, version)
+  return nil, "unknown"
+end
+
+-- The site that serves a host name (lower case, without port).
+function _M.find(host)
+  local version = version_of()
+  if not version then
+    return nil, "loading"
+  end
+  local entry = by_host:get(host)
+  if entry and entry.version == version then
+    return entry.site
+  end
+  if unknown:get(host) == version then
+    return nil, "unknown"
+  end
+  return look_up(host, version)
+end
+
+-- The site with this primary host name.
+function _M.get(owner)
+  return site_of(owner)
+end
+
+return _M

@@ -1,0 +1,38 @@
+"""`manage.py run_edge --node NAME`: run an edge of this CDN on this machine."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from edge.errors import EdgeCannotStart
+from edge.runtime import EdgeOptions, prepare
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the configuration of an edge, check it, and run its nginx in the foreground. "
+        "Needs neither the database nor Redis to start: it serves what its snapshot holds."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--node", required=True, help="the node's name, as in the portal")
+        parser.add_argument("--http-port", type=int, default=settings.CIRRUS.edge_http_port)
+        parser.add_argument("--status-port", type=int, default=settings.CIRRUS.edge_status_port)
+        parser.add_argument("--check", action="store_true", help="write and check the configuration only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        edge = EdgeOptions(options["node"], options["http_port"], options["status_port"])
+        try:
+            command = prepare(edge)
+        except EdgeCannotStart as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            raise CommandError(f"--node {edge.node}: {error.messages[0]}") from error
+        if options["check"]:
+            self.stdout.write(f"The configuration of {edge.node} is good: {edge.folder}/nginx.conf")
+            return
+        os.execv(command[0], command)  # noqa: S606  (this process becomes nginx, so signals reach it)

@@ -1,0 +1,248 @@
+"""How an edge runs on this machine: its folder, its nginx.conf, its settings for Lua, its command line.
+
+Nothing here needs SQL, Redis or the rest of the control plane: an edge starts without them.
+"""
+
+import json
+import os
+import pwd
+import resource
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import jinja2
+from django.conf import settings
+
+from edge.errors import EdgeCannotStart
+from nodes.models import label_validator
+
+HERE = Path(__file__).resolve().parent
+MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
+#: What a unix socket's path may be long (sun_path in unix(7), less the closing zero).
+MAX_SOCKET_PATH = 107
+
+
+@dataclass(frozen=True)
+class EdgeOptions:
+    """Which edge to run, and where it listens (TCP ports)."""
+
+    node: str
+    http_port: int
+    status_port: int
+
+    @property
+    def folder(self) -> Path:
+        """All that this edge keeps: configuration, cache, snapshot, logs."""
+        return Path(settings.VAR_DIR) / "edge" / self.node
+
+
+# -- the nginx on this machine ---------------------------------------------------------------------
+
+
+def nginx_binary() -> str:
+    """The path of OpenResty's or Debian's nginx; `EdgeCannotStart` where there is none."""
+    wanted = settings.CIRRUS.edge_nginx
+    path = os.environ.get("PATH", "") + ":/usr/local/openresty/bin:/usr/local/sbin:/usr/sbin"
+    for name in [wanted] if wanted else ["openresty", "nginx"]:
+        if found := shutil.which(name, path=path):
+            return found
+    raise EdgeCannotStart(
+        f"{wanted or 'nginx'} is not installed. On Debian: apt-get install nginx-light "
+        "libnginx-mod-http-lua lua-resty-core lua-resty-lrucache lua-cjson lua-nginx-redis lua-nginx-dns"
+    )
+
+
+def lua_modules(nginx: str) -> list[str]:
+    """The dynamic modules to load: Debian's Lua module; none for OpenResty, which has it built in."""
+    said = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+    if "openresty" in said or "lua-nginx-module" in said.replace("--add-dynamic-module", ""):
+        return []
+    flags = [word.partition("=")[2] for word in said.split() if word.startswith("--modules-path=")]
+    for folder in [*flags, "/usr/lib/nginx/modules", "/usr/share/nginx/modules"]:
+        paths = [Path(folder) / name for name in MODULES]
+        if all(path.exists() for path in paths):
+            return [str(path) for path in paths]
+    raise EdgeCannotStart(
+        f"{nginx} has no Lua module. On Debian: apt-get install libnginx-mod-http-lua (the package luajit "
+        "conflicts with it and must not be installed)."
+    )
+
+
+def ca_bundle() -> str:
+    """The file of certificate authorities that https origins are held against."""
+    found = settings.CIRRUS.edge_ca_bundle or ssl.get_default_verify_paths().cafile
+    for path in [found, "/etc/ssl/certs/ca-certificates.crt"]:
+        if path and Path(path).is_file():
+            return str(path)
+    raise EdgeCannotStart(
+        "There is no file of certificate authorities (on Debian: apt-get install ca-certificates); "
+        "CIRRUS_EDGE_CA_BUNDLE names another."
+    )
+
+
+# -- what Lua is told ------------------------------------------------------------------------------
+
+
+def redis_for_lua(url: str) -> dict[str, Any]:
+    """The parts of a Redis URL as the subscriber takes them. Raises `EdgeCannotStart`."""
+    parts = urlsplit(url)
+    login = {
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+    }
+    login = {name: value for name, value in login.items() if value}
+    if parts.scheme == "unix":
+        return {"path": unquote(parts.path), "database": 0, **login}
+    if parts.scheme != "redis" or not parts.hostname:
+        raise EdgeCannotStart(
+            f"An edge cannot use a Redis URL that begins with {parts.scheme}://; give it redis://… or "
+            "unix://… in CIRRUS_EDGE_REDIS_URL (a tunnel or a local replica where the way is not private)."
+        )
+    database = parts.path.strip("/") or "0"
+    return {"host": parts.hostname, "port": parts.port or 6379, "database": int(database), **login}
+
+
+def system_resolvers() -> list[str]:
+    """The name servers of resolv.conf(5), or the loopback where it names none."""
+    try:
+        lines = Path("/etc/resolv.conf").read_text().splitlines()
+    except OSError:
+        lines = []
+    found = [line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1]
+    return found[:3] or ["127.0.0.1"]
+
+
+def resolvers() -> list[tuple[str, int]]:
+    """The name servers for origins' names: (address as nginx spells it, port)."""
+    pairs = settings.CIRRUS.resolver_addresses or [(address, 53) for address in system_resolvers()]
+    return [(f"[{address}]" if ":" in address else address, port) for address, port in pairs]
+
+
+def lua_settings(options: EdgeOptions) -> dict[str, Any]:
+    """What `cirrus.settings` holds on the edge."""
+    cirrus = settings.CIRRUS
+    return {
+        "node": options.node,
+        "version": settings.VERSION,
+        "redis": redis_for_lua(cirrus.edge_redis_url or settings.KEYSPACE_URL),
+        "snapshot": str(options.folder / "snapshot"),
+        "resolvers": resolvers(),
+        "origin_deny": cirrus.origin_deny,
+        "origin_allow": cirrus.origin_allow,
+        "stale_after": cirrus.edge_stale_after,
+    }
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def socket_path(folder: Path) -> Path:
+    """Where the cache tier meets the fetch tier: in the edge's folder, or in /tmp if that is too deep."""
+    path = folder / "fetch.sock"
+    if len(str(path)) <= MAX_SOCKET_PATH:
+        return path
+    short = (
+        Path(tempfile.gettempdir()) / f"cirrus-{os.getuid()}-{sha256(str(folder).encode()).hexdigest()[:12]}"
+    )
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.getuid():
+        raise EdgeCannotStart(f"{short} belongs to somebody else; set CIRRUS_VAR_DIR to a shorter path.")
+    return short / "fetch.sock"
+
+
+def _addresses(binds: list[str], port: int) -> list[str]:
+    return [f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}" for bind in binds]
+
+
+def nginx_conf(options: EdgeOptions, nginx: str) -> str:
+    """The text of nginx.conf."""
+    cirrus = settings.CIRRUS
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    connections = 16_384 if hard == resource.RLIM_INFINITY else max(512, min(16_384, hard // 3))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "nginx"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701  (nginx's language, from validated settings)
+        keep_trailing_newline=True,
+    )
+    access_log = cirrus.edge_access_log or str(options.folder / "access.log")
+    return environment.get_template("nginx.conf.j2").render(
+        node=options.node,
+        dir=options.folder,
+        socket=socket_path(options.folder),
+        modules=lua_modules(nginx),
+        user=pwd.getpwuid(os.getuid()).pw_name if os.getuid() == 0 else "",
+        workers=cirrus.edge_workers,
+        connections=connections,
+        open_files=connections // 4,
+        lua_path=HERE / "lua",
+        config_memory=cirrus.edge_config_memory,
+        cache_size=cirrus.edge_cache_size,
+        cache_keys=cirrus.edge_cache_keys,
+        access_log=access_log,
+        access_log_buffered=not access_log.startswith("/dev/"),
+        ca_bundle=ca_bundle(),
+        listen=_addresses(cirrus.edge_bind, options.http_port),
+        status_listen=_addresses(cirrus.edge_status_bind, options.status_port),
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read (it may hold Redis's password)."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
+
+
+def prepare(options: EdgeOptions) -> list[str]:
+    """Write this edge's files, check them, and return the command that runs it in the foreground.
+
+    Raises `EdgeCannotStart` with a sentence: a busy port, a missing module, a setting that nginx refuses.
+    """
+    label_validator(options.node)
+    nginx = nginx_binary()
+    folder = options.folder
+    (folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    _write_private(folder / "settings.json", json.dumps(lua_settings(options), indent=1))
+    _write_private(folder / "nginx.conf", nginx_conf(options, nginx))
+    _refuse_second(options)
+    command = [nginx, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    tried = subprocess.run([*command, "-q", "-t"], capture_output=True, text=True)
+    if tried.returncode:
+        raise EdgeCannotStart(f"nginx refuses its configuration: {tried.stderr.strip()}")
+    return [*command, "-g", "daemon off;"]
+
+
+def _refuse_second(options: EdgeOptions) -> None:
+    cirrus = settings.CIRRUS
+    for bind, port, name in [
+        *((bind, options.http_port, "CIRRUS_EDGE_HTTP_PORT or --http-port") for bind in cirrus.edge_bind),
+        *(
+            (bind, options.status_port, "CIRRUS_EDGE_STATUS_PORT or --status-port")
+            for bind in cirrus.edge_status_bind
+        ),
+    ]:
+        with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((bind, port))
+            except OSError as error:
+                raise EdgeCannotStart(
+                    f"The edge {options.node} cannot listen on {bind} port {port} ({error.strerror}); "
+                    f"{name} chooses another."
+                ) from error
+    path = socket_path(options.folder)
+    if path.exists():
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                raise EdgeCannotStart(f"The edge {options.node} is running already ({path} answers).")
+        path.unlink()  # left behind by one that was killed
