@@ -15,36 +15,43 @@ default:
 
 # Run everything on this machine: Redis, portal, worker, beat, two edges and an origin (Ctrl-C stops it)
 [group('demo')]
+[no-exit-message]
 up:
     @exec python manage.py demo_up
 
 # Stop what `just up` runs (from another terminal)
 [group('demo')]
+[no-exit-message]
 down:
     @python manage.py demo down
 
 # Show what runs, where and since when
 [group('demo')]
+[no-exit-message]
 status:
     @python manage.py demo status
 
 # Start a stopped process again: just start redis
 [group('demo')]
+[no-exit-message]
 start NAME:
     @python manage.py demo start "$1"
 
 # Stop one process and leave the others: just stop redis
 [group('demo')]
+[no-exit-message]
 stop NAME:
     @python manage.py demo stop "$1"
 
 # Stop one process and start it again: just restart edge-1
 [group('demo')]
+[no-exit-message]
 restart NAME:
     @python manage.py demo restart "$1"
 
 # Follow the logs of all processes, or of the named ones: just logs edge-1
 [group('demo')]
+[no-exit-message]
 logs *NAMES:
     @exec python manage.py demo logs "$@"
 

@@ -27,9 +27,11 @@ def web_answers(config: Config) -> None:
 
 
 def redis_answers() -> None:
-    from edge.store import keyspace_client
+    import redis
+    from django.conf import settings
 
-    keyspace_client().ping()
+    with redis.Redis.from_url(settings.KEYSPACE_URL, socket_timeout=TIMEOUT) as client:
+        client.ping()
 
 
 def worker_answers() -> None:

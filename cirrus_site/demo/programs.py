@@ -101,7 +101,7 @@ def _origin(config: Config) -> Program:
     port = config.demo_origin_port
     return Program(
         name="origin",
-        what="a site to cache: hundreds of files",
+        what="a site to cache",
         command=[binaries.nginx(config), *("-c", str(origin_config(config))), *("-g", "daemon off;")],
         where=f"http://{LOOPBACK}:{port}/",
         listens=[Listener(LOOPBACK, port, "CIRRUS_DEMO_ORIGIN_PORT")],
@@ -112,15 +112,15 @@ def _origin(config: Config) -> Program:
 def _edge(config: Config, name: str, http: int, status: int) -> Program:
     return Program(
         name=name,
-        what="an edge",
+        what=f"edge, status on :{status}",
         command=[
             *(*MANAGE, "run_edge", "--node", name),
             *("--http-port", str(http), "--status-port", str(status)),
         ],
-        where=f"http://{config.edge_bind}:{http}/  status :{status}",
+        where=f"http://{config.edge_bind[0]}:{http}/",
         listens=[
-            Listener(config.edge_bind, http, "CIRRUS_DEMO_EDGE_PORTS"),
-            Listener(config.edge_status_bind, status, "CIRRUS_DEMO_STATUS_PORTS"),
+            Listener(config.edge_bind[0], http, "CIRRUS_DEMO_EDGE_PORTS"),
+            Listener(config.edge_status_bind[0], status, "CIRRUS_DEMO_STATUS_PORTS"),
         ],
-        check=partial(health.http_answers, config.edge_status_bind, status, "/healthz"),
+        check=partial(health.http_answers, config.edge_status_bind[0], status, "/healthz"),
     )

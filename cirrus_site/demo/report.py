@@ -20,11 +20,11 @@ def state_table(wanted: Sequence[Program], states: dict[str, Kept]) -> Table:
     """One row a process: what it is, where it listens, its pid or why it has none."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("process", "what", "where", "pid", "state"):
-        table.add_column(column, overflow="fold", justify="right" if column == "pid" else "left")
+        table.add_column(column, no_wrap=column != "what", justify="right" if column == "pid" else "left")
     now = time.time()
     for program in wanted:
         kept = states.get(program.name)
-        state = f"{kept.state} for {duration(now - kept.since)}" if kept else "not started"
+        state = f"{kept.state} {duration(now - kept.since)}" if kept else "not started"
         pid = str(kept.pid) if kept and kept.pid else "–"
         table.add_row(program.name, program.what, program.where, pid, state)
     return table
@@ -50,7 +50,7 @@ def print_welcome(console: Console, config: Config, *, portal: str, user: str, l
         say()
         say("Ask each edge twice: X-Cache says MISS, then HIT.")
         for port in config.demo_edge_ports:
-            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' http://{config.edge_bind}:{port}/")
+            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' http://{config.edge_bind[0]}:{port}/")
     say()
     say("Ctrl-C or `just down` stops everything, `just stop redis` one process; `just logs` shows the logs.")
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management import CommandError
 from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
 
@@ -43,7 +42,7 @@ class Command(BaseCommand):
             else:
                 getattr(self, verb)(settings.CIRRUS, **options)
         except DemoError as error:
-            raise CommandError(str(error)) from error
+            sys.exit(str(error))
 
     def down(self, config: Config, **_: Any) -> None:
         self.stdout.write(control.stack_stop(config))

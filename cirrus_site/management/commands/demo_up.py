@@ -1,7 +1,8 @@
+import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from cirrus_site.demo import stack
@@ -25,5 +26,5 @@ class Command(BaseCommand):
                 self.stdout.flush()
                 stack.run(config, wanted)
         except DemoError as error:
-            raise CommandError(str(error)) from error
+            sys.exit(str(error))
         self.stdout.write("Cirrus is stopped.")
