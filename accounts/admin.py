@@ -24,13 +24,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
+    autocomplete_fields = ["groups"]
+    filter_horizontal = ["user_permissions"]
     readonly_fields = ["last_login", "date_joined"]
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         ("The person", {"fields": [("first_name", "last_name"), "email"]}),
         (
             "What they may do",
-            {"fields": [("is_active", "is_staff", "is_superuser"), "groups", "user_permissions"]},
+            {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]},
         ),
         ("Set by Cirrus", {"classes": ["collapse"], "fields": [("last_login", "date_joined")]}),
     ]

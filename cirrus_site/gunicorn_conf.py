@@ -15,6 +15,8 @@ _host = f"[{_config.web_bind}]" if ":" in _config.web_bind else _config.web_bind
 bind = f"{_host}:{_config.web_port}"
 workers = _config.web_workers
 logconfig_dict = LOGGING
+# Without the query string (it may hold what somebody searched for), and with the time taken.
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'
 control_socket_disable = True  # a socket in the home folder that nobody here uses
 graceful_timeout = 3
 max_requests = 10_000  # a leak stays small
