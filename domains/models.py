@@ -173,6 +173,7 @@ class HostName(models.Model):
     def __str__(self) -> str:
         return display_hostname(self.name)
 
+    @transaction.atomic  # with what the receivers of its signals write
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.name = normalize_claim(self.name)
         super().save(*args, **kwargs)
@@ -259,6 +260,7 @@ class Origin(models.Model):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.effective_port}"
 
+    @transaction.atomic  # with what the receivers of its signals write
     def save(self, *args: Any, **kwargs: Any) -> None:
         normalize_fields(self, self.FORMS, None)
         super().save(*args, **kwargs)

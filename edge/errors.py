@@ -3,32 +3,75 @@
 from cirrus_site.errors import CirrusError
 
 
-class RedisUnreachable(CirrusError):
-    """Redis did not answer. Nothing is lost: what was saved stays in the outbox."""
+class NotPublished(CirrusError):
+    """What was saved is not on its way yet. Nothing is lost: it stays in the outbox and follows."""
 
     permanent = False
+
+
+class RedisUnreachable(NotPublished):
+    """Redis did not answer, or not in time."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"Redis cannot be reached ({reason}).")
+        super().__init__(f"Redis cannot be reached ({reason.rstrip('.')}).")
 
 
-class FlushBusy(CirrusError):
+class RedisRefuses(RedisUnreachable):
+    """Redis answers, and does not do what it is asked: no rights, no memory, a replica."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.args = (f"Redis refuses ({reason.rstrip('.')}).",)
+
+
+class PublishingBusy(NotPublished):
     """Another process has been publishing for so long that this one stopped waiting."""
-
-    permanent = False
 
     def __init__(self) -> None:
         super().__init__("Another process is publishing; the change follows by itself.")
 
 
+class RedisForgot(NotPublished):
+    """Redis was emptied, or restored from an older copy: it must get everything again first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Redis has lost what was published to it; a repair brings it back "
+            "(manage.py sync_keyspace --repair, or the scheduled job within seconds)."
+        )
+
+
+class RedisIsAhead(NotPublished):
+    """Redis knows newer revisions than the database, which was restored from a backup."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Redis knows newer revisions than this database, so the edges would refuse ours; a repair "
+            "begins a new epoch (manage.py sync_keyspace --repair, or the scheduled job within seconds)."
+        )
+
+
+class RepairBusy(CirrusError):
+    """Two repairs at once would only do the same work twice."""
+
+    permanent = False
+
+    def __init__(self) -> None:
+        super().__init__("Another process is comparing or repairing the keyspace now.")
+
+
 class PlanRefused(CirrusError):
     """A repair would withdraw more than the set share of what is published."""
 
-    def __init__(self, withdrawn: int, published: int, share: float) -> None:
-        self.withdrawn, self.published, self.share = withdrawn, published, share
+    def __init__(self, *, kind: str, withdrawn: int, published: int, share: float) -> None:
+        self.kind, self.withdrawn, self.published, self.share = kind, withdrawn, published, share
         super().__init__(
-            f"This would withdraw {withdrawn} of {published} documents from the edges, more than "
+            f"This would withdraw {withdrawn} of {published} {kind} documents from the edges, more than "
             f"the share of {share:.0%} that a repair may (CIRRUS_REPAIR_DELETE_SHARE). "
             "If that is right, say --force."
         )
+
+
+class EdgeCannotStart(CirrusError):
+    """Something on this machine keeps an edge from running."""

@@ -11,7 +11,8 @@ SCHEMA = 1
 META = "cdn:meta"
 CHANGES = "cdn:changes"
 NOTIFY = "cdn:notify"
-FLUSH_LOCK = "cdn:lock:flush"
+PUBLISH_LOCK = "cdn:lock:publish"
+REPAIR_LOCK = "cdn:lock:repair"
 
 #: kind → prefix of its documents' keys
 DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:"}

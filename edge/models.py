@@ -20,12 +20,17 @@ class Outbox(models.Model):
     kind = models.CharField(max_length=16, choices=Kind.choices)
     object_id = models.BigIntegerField()
     staged_at = models.DateTimeField()
+    force = models.BooleanField(default=False, help_text="Publish even what is published already.")
     error = models.TextField(blank=True, help_text="Why this row could not be published, if so.")
+    attempts = models.PositiveIntegerField(default=0, help_text="How often that has been tried.")
+    retry_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a row that failed is tried again; empty: at once."
+    )
 
     class Meta:
         ordering = ["pk"]
         verbose_name = "outbox row"
-        indexes = [models.Index(fields=["kind", "object_id"])]
+        indexes = [models.Index(fields=["kind", "object_id"], name="outbox_by_object")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
@@ -39,7 +44,7 @@ class Publication(models.Model):
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     key = models.CharField(max_length=253, help_text="The name inside the kind: a host, a node.")
-    object_id = models.BigIntegerField(db_index=True)
+    object_id = models.BigIntegerField()
     epoch = models.BigIntegerField()
     rev = models.BigIntegerField("revision", unique=True)
     live = models.BooleanField(default=True, help_text="False: withdrawn from the edges.")
@@ -48,7 +53,9 @@ class Publication(models.Model):
     published_at = models.DateTimeField(help_text="When it was in Redis (control plane's clock).")
     stream_id = models.CharField(max_length=40, help_text="Its entry in cdn:changes (Redis's clock).")
     applied_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the last serving edge had applied it."
+        null=True,
+        blank=True,
+        help_text="When the last serving edge had applied it (control plane's clock).",
     )
     applied_by = models.PositiveIntegerField(default=0, help_text="How many edges that were.")
 
@@ -56,11 +63,12 @@ class Publication(models.Model):
         ordering = ["-rev"]
         constraints = [models.UniqueConstraint(fields=["kind", "key"], name="one_publication_per_key")]
         indexes = [
+            models.Index(fields=["kind", "object_id"], name="publication_by_object"),
             models.Index(
-                fields=["applied_at"],
+                fields=["rev"],
                 condition=models.Q(applied_at__isnull=True),
                 name="unsettled_publications",
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -68,10 +76,16 @@ class Publication(models.Model):
 
 
 class Keyspace(models.Model):
-    """The counters of the keyspace: one row. Revisions only grow, within an epoch that only grows."""
+    """The counters of the keyspace, and what its last comparison found: one row.
+
+    Revisions only grow, also from one epoch to the next; epochs only grow.
+    """
 
     epoch = models.BigIntegerField(help_text="Unix time at which this line of revisions began.")
     revision = models.BigIntegerField(default=0, help_text="The newest revision given out.")
+    compared_at = models.DateTimeField(null=True, blank=True, help_text="When Redis was last compared.")
+    drift = models.PositiveIntegerField(default=0, help_text="Documents that differed then.")
+    drift_error = models.TextField(blank=True, help_text="Why they could not be repaired, if so.")
 
     class Meta:
         verbose_name_plural = "keyspace"

@@ -1,158 +1,65 @@
 """The only writer of configuration to Redis.
 
-`stage` notes a change in the outbox, in the caller's transaction. `flush` publishes what is noted:
-it takes revisions, renders the documents from SQL, writes each with its index and stream entry in
-one atomic script, and records that in `Publication`. One process flushes at a time (a lock in
-Redis), so entries stand in the stream in the order of their revisions; the script refuses an older
-revision all the same, should the lock ever expire under a stalled process.
+Whoever publishes holds a lock (`publishing`), takes revisions, renders from SQL, and writes each
+document with its index and stream entry in one atomic script, which checks the lock again: so
+entries stand in the stream in the order of their revisions, and a process that stalled until its
+lock expired writes nothing. What was written is recorded in `Publication`.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import connection, transaction
 from django.utils import timezone
 
 from edge import keyspace
-from edge.errors import FlushBusy, RedisUnreachable
-from edge.models import Outbox, Publication
-from edge.rendering import Rendered, render
+from edge.errors import PublishingBusy, RedisForgot, RedisIsAhead
+from edge.lineage import Lineage, read_standing
+from edge.models import Publication
+from edge.rendering import Rendered, Rendering, render, render_keys
 from edge.revisions import current_keyspace, take_revisions
 from edge.store import reaching_redis
 
 logger = logging.getLogger(__name__)
 
-#: Outbox rows read, and documents written, in one go: a few milliseconds of Redis's time.
-BATCH = 500
-#: Documents in one call of the write script.
+#: Documents in one call of the script: a millisecond or two in which Redis serves nobody else.
 WRITE = 100
 #: Seconds that a save waits for another process that is publishing.
-PATIENCE = 2.0
+PATIENCE = 1.0
+#: Seconds after which the lock of a process that was killed is free again.
+LOCK_TIME = 30
+#: Seconds between two attempts at the lock, and the pause that a long job leaves for them.
+LOCK_POLL, GIVE_WAY = 0.005, 0.015
+
+SCRIPT = Path(__file__).with_name("write_documents.lua").read_text()
+
+RECORDED_FIELDS = [
+    *("object_id", "epoch", "rev", "live", "digest", "saved_at", "published_at", "stream_id"),
+    *("applied_at", "applied_by"),  # nobody has applied the new revision yet
+]
 
 
-# -- staging --------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Turn:
+    """The right to publish, for as long as Redis holds this token."""
 
-
-def stage(kind: str, object_ids: Sequence[int]) -> None:
-    """Note that these objects' documents must be published again, and flush once this commits.
-
-    `on_commit` is registered at every call: a callback registered inside a savepoint is dropped with
-    it, so relying on the first one alone would lose the later ones.
-    """
-    now = timezone.now()
-    Outbox.objects.bulk_create(
-        [Outbox(kind=kind, object_id=pk, staged_at=now) for pk in object_ids], batch_size=BATCH
-    )
-    transaction.on_commit(_flush_after_commit, robust=True)
-
-
-def _flush_after_commit() -> None:
-    # Of all callbacks of one transaction the first drains the outbox, the others find it empty.
-    if connection.in_atomic_block or not Outbox.objects.exists():
-        return
-    try:
-        flush()
-    except (RedisUnreachable, FlushBusy) as error:
-        logger.warning("saved, not yet published: %s", error)
-
-
-# -- publishing -----------------------------------------------------------------------------------
+    token: str
 
 
 @dataclass
-class Flushed:
-    """What a flush has done."""
+class Published:
+    """What publishing some objects came to."""
 
-    published: int = 0
+    written: int = 0
     withdrawn: int = 0
     unchanged: int = 0
-    failed: list[str] = field(default_factory=list)
-
-
-def flush(*, patience: float = PATIENCE) -> Flushed:
-    """Publish everything in the outbox. Raises `RedisUnreachable` or `FlushBusy`; nothing is lost."""
-    result = Flushed()
-    while True:
-        # The lock is given up between batches, so that a save is not queued behind an import.
-        with publishing(patience=patience):
-            rows = list(Outbox.objects.filter(error="").order_by("pk")[:BATCH])
-            if not rows:
-                return result
-            _flush_rows(rows, result)
-
-
-def _flush_rows(rows: list[Outbox], result: Flushed) -> None:
-    staged: dict[str, dict[int, datetime]] = defaultdict(dict)
-    for row in rows:
-        staged[row.kind].setdefault(row.object_id, row.staged_at)
-    for kind, objects in staged.items():
-        try:
-            publish(kind, objects, result)
-        except (RedisUnreachable, FlushBusy):
-            raise
-        except Exception as error:  # one bad object must not hold up the others
-            if len(objects) == 1:
-                logger.exception("cannot publish %s %s", kind, next(iter(objects)))
-                result.failed.append(f"{kind} {next(iter(objects))}: {error}")
-                Outbox.objects.filter(pk__in=[row.pk for row in rows if row.kind == kind]).update(
-                    error=f"{type(error).__name__}: {error}"
-                )
-                continue
-            for object_id in objects:
-                _flush_rows([row for row in rows if (row.kind, row.object_id) == (kind, object_id)], result)
-            continue
-        Outbox.objects.filter(pk__in=[row.pk for row in rows if row.kind == kind]).delete()
-
-
-def publish(
-    kind: str,
-    objects: dict[int, datetime],
-    result: Flushed,
-    *,
-    even_unchanged: bool = False,
-) -> None:
-    """Bring these objects' documents in Redis up to date; the caller holds the lock (`publishing`).
-
-    `objects`: primary key → when its change was saved. An object that no longer exists, or that must
-    not be on the edges, is withdrawn; so is the old key of a renamed one. A document that is published
-    already, to the letter, gets no new revision unless `even_unchanged`.
-    """
-    previous = list(Publication.objects.filter(kind=kind, object_id__in=objects))
-    epoch, first = take_revisions(len(objects) + len(previous))  # before rendering: see there
-    revisions = iter(range(first, first + len(objects) + len(previous)))
-    rendered = render(kind, objects)
-    known = {p.key: p for p in Publication.objects.filter(kind=kind, key__in=_keys(rendered))}
-    writes: list[Write] = []
-    for document in rendered.values():
-        was = known.get(document.key)
-        same = was and was.live and was.digest == document.digest and was.epoch == epoch
-        if same and was and was.object_id == document.object_id and not even_unchanged:
-            result.unchanged += 1
-        else:
-            rev = next(revisions)
-            text = document.text(epoch=epoch, rev=rev)
-            saved_at = objects[document.object_id]
-            writes.append(Write(document.key, document.object_id, rev, text, document.digest, saved_at))
-    claimed = set(_keys(rendered))
-    for was in previous:
-        if was.live and was.key not in claimed:
-            writes.append(Write(was.key, was.object_id, next(revisions), "", "", objects[was.object_id]))
-    write(kind, epoch, writes)
-    result.published += sum(1 for item in writes if item.text)
-    result.withdrawn += sum(1 for item in writes if not item.text)
-
-
-def _keys(rendered: dict[int, Rendered]) -> list[str]:
-    return [document.key for document in rendered.values()]
+    broken: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -162,39 +69,141 @@ class Write:
     key: str
     object_id: int
     rev: int
-    text: str
-    digest: str
     saved_at: datetime
+    text: str = ""
+    digest: str = ""
 
 
-def write(kind: str, epoch: int, writes: Sequence[Write]) -> None:
-    """Write documents to Redis and record them; the caller holds the lock.
+@contextmanager
+def publishing(*, patience: float = PATIENCE, repairing: bool = False) -> Iterator[Turn]:
+    """Hold the one right to publish.
 
-    Additions come before withdrawals, so that a host that moves from one domain to another is
-    never without one.
+    Raises `RedisUnreachable`, `PublishingBusy`, and, unless `repairing`, `RedisForgot` or
+    `RedisIsAhead`: writing a single document to a Redis that lost the others would hide the loss.
     """
-    ordered = sorted(writes, key=lambda item: (item.text == "", item.rev))
-    for start in range(0, len(ordered), WRITE):
-        chunk = ordered[start : start + WRITE]
-        keys = [
-            keyspace.META,
-            keyspace.CHANGES,
-            keyspace.index_key(kind),
-            keyspace.gone_key(kind),
-            *(keyspace.document_key(kind, item.key) for item in chunk),
-        ]
-        arguments: list[Any] = [kind, epoch, settings.CIRRUS.changes_length, keyspace.NOTIFY]
-        for item in chunk:
-            arguments += [item.key, item.rev, item.text]
+    with reaching_redis() as client:
+        lock = client.lock(
+            keyspace.PUBLISH_LOCK, timeout=LOCK_TIME, sleep=LOCK_POLL, blocking_timeout=patience
+        )
+        if not lock.acquire():
+            raise PublishingBusy
+        try:
+            if not repairing:
+                _require_one_story()
+            yield Turn(lock.local.token.decode())
+        finally:
+            try:
+                lock.release()
+            except redis.exceptions.LockError:
+                logger.warning("the publishing lock expired; nothing was written after that")
+
+
+def _require_one_story() -> None:
+    lineage = read_standing().lineage
+    if lineage is Lineage.FORGOT:
+        raise RedisForgot
+    if lineage is Lineage.AHEAD:
+        raise RedisIsAhead
+
+
+def publish(
+    turn: Turn, kind: str, objects: Mapping[int, datetime], *, force: Collection[int] = ()
+) -> Published:
+    """Bring these objects' documents in Redis up to date.
+
+    `objects`: primary key → when its change was saved. An object that no longer exists, or that must
+    not be on the edges, is withdrawn; so is the old key of a renamed one. A document that is published
+    already, to the letter, gets no new revision unless its object is in `force`. One that cannot be
+    rendered keeps what is published of it and is reported in `broken`.
+    """
+    before = list(Publication.objects.filter(kind=kind, object_id__in=objects, live=True))
+    # Each object and each key it leaves is one write at most.
+    epoch, revision = take_revisions(len(objects) + len(before))
+    rendering = render(kind, objects)
+    result = Published(broken=rendering.broken)
+    leaving = [was for was in before if was.key not in rendering.keys and was.object_id not in result.broken]
+    heirs = render_keys(kind, [was.key for was in leaving]) if leaving else Rendering()
+
+    now = timezone.now()
+    writes: list[Write] = []
+    changed, result.unchanged = _changed(kind, epoch, [*rendering.documents.values()], force)
+    for document in [*changed, *heirs.documents.values()]:
+        text = document.text(epoch=epoch, rev=revision + len(writes))
+        saved_at = objects.get(document.object_id, now)
+        writes.append(
+            Write(document.key, document.object_id, revision + len(writes), saved_at, text, document.digest)
+        )
+    result.written = len(writes)
+    # Withdrawals come last: a host that moves from one domain to another is never without one.
+    for was in leaving:
+        if was.key not in heirs.keys:
+            writes.append(Write(was.key, was.object_id, revision + len(writes), objects[was.object_id]))
+    result.withdrawn = len(writes) - result.written
+    write(turn, kind, epoch, writes)
+    return result
+
+
+def _changed(
+    kind: str, epoch: int, documents: list[Rendered], force: Collection[int]
+) -> tuple[list[Rendered], int]:
+    """Those that are not published yet as they are, and how many are."""
+    keys = [document.key for document in documents]
+    published = {
+        (was.key, was.object_id, was.digest, was.epoch)
+        for was in Publication.objects.filter(kind=kind, key__in=keys, live=True)
+    }
+    changed = [
+        document
+        for document in documents
+        if document.object_id in force
+        or (document.key, document.object_id, document.digest, epoch) not in published
+    ]
+    return changed, len(documents) - len(changed)
+
+
+def withdraw(turn: Turn, kind: str, keys: Iterable[str]) -> int:
+    """Withdraw these keys, whether or not we know them; the number of withdrawals.
+
+    A key that an object has by now, rightfully, stays.
+    """
+    wanted = set(keys)
+    epoch, revision = take_revisions(len(wanted))
+    gone = sorted(wanted - render_keys(kind, wanted).keys)
+    owners = dict(Publication.objects.filter(kind=kind, key__in=gone).values_list("key", "object_id"))
+    now = timezone.now()
+    writes = [Write(key, owners.get(key, 0), revision + n, now) for n, key in enumerate(gone)]
+    write(turn, kind, epoch, writes)
+    return len(writes)
+
+
+def write(turn: Turn, kind: str, epoch: int, writes: Sequence[Write]) -> None:
+    """Write documents, in the order of their revisions, and record them.
+
+    Raises `PublishingBusy` where the turn is over and `RedisIsAhead` where Redis knows better; what
+    was written until then is recorded.
+    """
+    for start in range(0, len(writes), WRITE):
+        chunk = writes[start : start + WRITE]
         with reaching_redis() as client:
-            stream_ids = _write_script()(keys=keys, args=arguments, client=client)
-        _record(kind, epoch, [(i, s) for i, s in zip(chunk, stream_ids, strict=True) if s])
+            keys, arguments = _script_input(turn, kind, epoch, chunk)
+            stream_ids = client.register_script(SCRIPT)(keys=keys, args=arguments)
+        if stream_ids is None:
+            raise PublishingBusy
+        _record(kind, epoch, [(item, s) for item, s in zip(chunk, stream_ids, strict=True) if s])
+        if not all(stream_ids):
+            raise RedisIsAhead
 
 
-@lru_cache(maxsize=1)
-def _write_script() -> Any:
-    text = Path(__file__).with_name("write_documents.lua").read_text()
-    return redis.Redis().register_script(text)
+def _script_input(turn: Turn, kind: str, epoch: int, chunk: Sequence[Write]) -> tuple[list[Any], list[Any]]:
+    keys = [
+        *(keyspace.META, keyspace.CHANGES, keyspace.index_key(kind), keyspace.gone_key(kind)),
+        keyspace.PUBLISH_LOCK,
+        *(keyspace.document_key(kind, item.key) for item in chunk),
+    ]
+    arguments = [kind, epoch, settings.CIRRUS.changes_length, keyspace.NOTIFY, turn.token]
+    for item in chunk:
+        arguments += [item.key, item.rev, item.text]
+    return keys, arguments
 
 
 def _record(kind: str, epoch: int, written: Sequence[tuple[Write, str]]) -> None:
@@ -217,33 +226,11 @@ def _record(kind: str, epoch: int, written: Sequence[tuple[Write, str]]) -> None
         ],
         update_conflicts=True,
         unique_fields=["kind", "key"],
-        update_fields=[
-            "object_id",
-            "epoch",
-            "rev",
-            "live",
-            "digest",
-            "saved_at",
-            "published_at",
-            "stream_id",
-            "applied_at",
-            "applied_by",
-        ],
+        update_fields=RECORDED_FIELDS,
     )
 
 
-@contextmanager
-def publishing(*, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the one right to publish; announce the epoch if Redis has none yet."""
+def announce_epoch() -> None:
+    """Say in an empty Redis which epoch this is, so that an edge knows that nothing is all there is."""
     with reaching_redis() as client:
-        lock = client.lock(keyspace.FLUSH_LOCK, timeout=30, sleep=0.005, blocking_timeout=patience)
-        if not lock.acquire():
-            raise FlushBusy
-        try:
-            client.hsetnx(keyspace.META, keyspace.META_EPOCH, current_keyspace().epoch)
-            yield
-        finally:
-            try:
-                lock.release()
-            except redis.exceptions.LockError:
-                logger.warning("the publishing lock had expired; revisions kept the order")
+        client.hsetnx(keyspace.META, keyspace.META_EPOCH, current_keyspace().epoch)

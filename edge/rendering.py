@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,13 +17,15 @@ from edge.models import Kind
 from nodes.documents import node_document
 from nodes.models import Node
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Source:
-    """How a kind is made: its objects, prefetched for rendering, and three pure functions of one."""
+    """How a kind is made: its objects, prefetched for rendering, and pure functions of one."""
 
     objects: Callable[[], QuerySet[Any]]
-    key: Callable[[Any], str]
+    key_field: str
     body: Callable[[Any], dict[str, Any]]
     withheld: Callable[[Any], str]
 
@@ -29,13 +33,13 @@ class Source:
 SOURCES: dict[str, Source] = {
     Kind.DOMAIN: Source(
         objects=lambda: Domain.objects.prefetch_related("hostnames", "origins"),
-        key=lambda domain: domain.host,
+        key_field="host",
         body=domain_document,
         withheld=reason_not_served,
     ),
     Kind.NODE: Source(
         objects=lambda: Node.objects.select_related("region"),
-        key=lambda node: node.name,
+        key_field="name",
         body=node_document,
         withheld=lambda node: "",
     ),
@@ -51,14 +55,28 @@ class Rendered:
     object_id: int
     body: dict[str, Any]
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 over the canonical body: equal digests are equal documents."""
-        return digest_of(self.body)
+        """SHA-256 (hex) over the canonical body: equal digests are equal documents."""
+        return hashlib.sha256(canonical(self.body).encode()).hexdigest()
 
     def text(self, *, epoch: int, rev: int) -> str:
         """The JSON text as it is stored in Redis."""
         return canonical(envelope(epoch=epoch, rev=rev, body=self.body))
+
+
+@dataclass
+class Rendering:
+    """Some objects rendered. One that is gone or withheld is in neither; `broken` says why."""
+
+    documents: dict[int, Rendered] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
+    broken_keys: set[str] = field(default_factory=set)
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys that are rightfully published: also those of objects that cannot be rendered now."""
+        return {document.key for document in self.documents.values()} | self.broken_keys
 
 
 def canonical(value: Any) -> str:
@@ -66,24 +84,49 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def digest_of(body: dict[str, Any]) -> str:
-    """SHA-256 (hex) of a document's body, without its envelope."""
-    return hashlib.sha256(canonical(body).encode()).hexdigest()
+def render(kind: str, object_ids: Iterable[int]) -> Rendering:
+    """Read these objects and render them."""
+    return _render(kind, SOURCES[kind].objects().filter(pk__in=list(object_ids)))
 
 
-def render(kind: str, object_ids: Iterable[int]) -> dict[int, Rendered]:
-    """Read the objects and render them; one that is gone or withheld is not in the result."""
+def render_keys(kind: str, keys: Iterable[str]) -> Rendering:
+    """Read the objects that have these keys now, and render them."""
     source = SOURCES[kind]
-    found = source.objects().filter(pk__in=list(object_ids))
-    return {
-        item.pk: Rendered(kind, source.key(item), item.pk, source.body(item))
-        for item in found
-        if not source.withheld(item)
-    }
+    return _render(kind, source.objects().filter(**{f"{source.key_field}__in": list(keys)}))
 
 
-def reason_withheld(kind: str, object_id: int) -> str:
-    """Why an object is not published on purpose, or "" where it should be."""
+def _render(kind: str, objects: QuerySet[Any]) -> Rendering:
+    source, result = SOURCES[kind], Rendering()
+    for item in objects:
+        key = getattr(item, source.key_field)
+        try:
+            if not source.withheld(item):
+                result.documents[item.pk] = Rendered(kind, key, item.pk, source.body(item))
+        except Exception as error:  # one bad object must not hold up the others
+            logger.exception("cannot render %s %s", kind, key)
+            result.broken[item.pk] = f"{type(error).__name__}: {error}"
+            result.broken_keys.add(key)
+    return result
+
+
+def reasons_withheld(kind: str, object_ids: Iterable[int]) -> dict[int, str]:
+    """Why each of these objects is not published on purpose; "" where it should be."""
     source = SOURCES[kind]
-    item = source.objects().filter(pk=object_id).first()
-    return source.withheld(item) if item else ""
+    return {item.pk: source.withheld(item) for item in source.objects().filter(pk__in=list(object_ids))}
+
+
+def object_count(kind: str) -> int:
+    """How many objects of this kind there are, published or not."""
+    return SOURCES[kind].objects().count()
+
+
+def object_chunks(kind: str, size: int) -> Iterator[list[int]]:
+    """The primary keys of all objects, in order, `size` at a time."""
+    last = 0
+    while True:
+        following = SOURCES[kind].objects().filter(pk__gt=last).order_by("pk")
+        chunk = list(following.values_list("pk", flat=True)[:size])
+        if not chunk:
+            return
+        yield chunk
+        last = chunk[-1]

@@ -15,13 +15,13 @@ def current_keyspace() -> Keyspace:
 
 
 def take_revisions(count: int) -> tuple[int, int]:
-    """Reserve `count` revisions: (epoch, the first of them).
+    """Reserve `count` revisions: (epoch, the first of them). Not inside a transaction of the caller.
 
-    Take them *before* reading what they will number. Then whoever holds the newest number has
-    also read last, and no reader of an older state can win against a newer one.
+    Take them *before* reading what they will number: then whoever holds the newest number has
+    also read last. Durable, because a number that a rollback gave back would be given out twice.
     """
     current_keyspace()
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         Keyspace.objects.filter(pk=1).update(revision=F("revision") + count)
         keyspace = Keyspace.objects.get(pk=1)
     return keyspace.epoch, keyspace.revision - count + 1
@@ -35,9 +35,9 @@ def begin_epoch(*, past_epoch: int, past_revision: int) -> Keyspace:
     one begun now is newer than any that the lost database began.
     """
     current_keyspace()
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         keyspace = Keyspace.objects.select_for_update().get(pk=1)
         keyspace.epoch = max(int(time.time()), keyspace.epoch + 1, past_epoch + 1)
         keyspace.revision = max(keyspace.revision, past_revision)
-        keyspace.save()
+        keyspace.save(update_fields=["epoch", "revision"])
     return keyspace

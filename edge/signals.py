@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import models
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 
 from accounts.models import User
 from domains.models import Domain, HostName, Origin
 from edge.models import Keyspace, Kind, Outbox, Publication
-from edge.projection import stage
+from edge.outbox import stage
 from nodes.models import Node, Region
 
 PUBLISHES: dict[type[models.Model], tuple[str, Callable[[Any], list[int]]]] = {
@@ -26,6 +26,9 @@ PUBLISHES: dict[type[models.Model], tuple[str, Callable[[Any], list[int]]]] = {
     Node: (Kind.NODE, lambda node: [node.pk]),
     Region: (Kind.NODE, lambda region: list(region.nodes.values_list("pk", flat=True))),
 }
+
+#: Parts that may move from one document to another: saving one publishes the one it leaves as well.
+MOVABLE: set[type[models.Model]] = {HostName, Origin}
 
 NOT_PUBLISHED: dict[type[models.Model], str] = {
     User: "people are known to the control plane only",
@@ -38,11 +41,20 @@ NOT_PUBLISHED: dict[type[models.Model], str] = {
 def connect() -> None:
     """Listen to the models of the table (called once, when the apps are ready)."""
     for model in PUBLISHES:
-        post_save.connect(_saved, sender=model, dispatch_uid=f"publish-{model.__name__}")
-        post_delete.connect(_saved, sender=model, dispatch_uid=f"withdraw-{model.__name__}")
+        post_save.connect(_changed, sender=model, dispatch_uid=f"publish-{model.__name__}")
+        post_delete.connect(_changed, sender=model, dispatch_uid=f"withdraw-{model.__name__}")
+    for model in MOVABLE:
+        pre_save.connect(_moving, sender=model, dispatch_uid=f"leave-{model.__name__}")
 
 
-def _saved(sender: type[models.Model], instance: models.Model, raw: bool = False, **_: Any) -> None:
+def _changed(sender: type[models.Model], instance: models.Model, **_: Any) -> None:
     kind, objects = PUBLISHES[sender]
     if object_ids := objects(instance):
         stage(kind, object_ids)
+
+
+def _moving(sender: type[models.Model], instance: models.Model, **_: Any) -> None:
+    kind, objects = PUBLISHES[sender]
+    stored = sender._default_manager.filter(pk=instance.pk).first() if instance.pk else None
+    if stored and objects(stored) != objects(instance):
+        stage(kind, objects(stored))

@@ -9,33 +9,34 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from edge.errors import RedisUnreachable
+from edge.errors import RedisRefuses, RedisUnreachable
+
+#: Seconds that a save may lose to a Redis that is gone, and to one that hangs.
+CONNECT_TIMEOUT, ANSWER_TIMEOUT = 0.5, 1.0
 
 
 @lru_cache(maxsize=4)
 def _client(url: str) -> "redis.Redis":
-    # A save waits for this client: it fails fast, and the outbox does the retrying.
+    # No retries: the outbox does the retrying, and a write that is sent twice would find its own
+    # revision there and take it for somebody else's.
     return redis.Redis.from_url(
         url,
         decode_responses=True,
-        socket_connect_timeout=0.5,
-        socket_timeout=5,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=30,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=ANSWER_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
     )
-
-
-def keyspace_client() -> "redis.Redis":
-    """A client of the keyspace's database, with short timeouts: never for blocking reads."""
-    return _client(settings.KEYSPACE_URL)
 
 
 @contextmanager
 def reaching_redis() -> Iterator["redis.Redis"]:
-    """The client, with its connection errors turned into `RedisUnreachable`."""
+    """A client of the keyspace with short timeouts; its errors become `RedisUnreachable`.
+
+    Never for blocking reads.
+    """
     try:
-        yield keyspace_client()
-    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError) as error:
-        raise RedisUnreachable(str(error).rstrip(".")) from error
-    except redis.AuthenticationError as error:
-        raise RedisUnreachable(f"it refuses our password: {error}") from error
+        yield _client(settings.KEYSPACE_URL)
+    except (redis.ResponseError, redis.AuthenticationError) as error:
+        raise RedisRefuses(str(error)) from error
+    except redis.RedisError as error:
+        raise RedisUnreachable(str(error)) from error

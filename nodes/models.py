@@ -1,10 +1,10 @@
 """Where traffic is served: regions and the nodes in them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
 
 #: A DNS label (RFC 1123 section 2.1): the name is used in Redis keys, file names and metrics.
 label_validator = RegexValidator(
@@ -26,6 +26,10 @@ class Region(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @transaction.atomic  # with what the receivers of its signals write
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
 
 
 class NodeQuerySet(models.QuerySet["Node"]):
@@ -103,6 +107,10 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @transaction.atomic  # with what the receivers of its signals write
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         if self.pk and Node.objects.filter(pk=self.pk).exclude(name=self.name).exists():
