@@ -3,7 +3,12 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from domains.hostnames import covering_wildcards, display_hostname, normalize_hostname
+from domains.hostnames import (
+    covering_wildcards,
+    display_hostname,
+    normalize_hostname,
+    searched_hostname,
+)
 
 
 def test_a_unicode_name_is_stored_as_an_a_label_and_shown_as_typed():
@@ -22,3 +27,8 @@ def test_what_is_not_a_host_name_is_refused_with_a_sentence(bad):
 
 def test_the_nearest_wildcard_comes_first():
     assert covering_wildcards("a.b.c") == ["*.b.c", "*.c"]
+
+
+def test_a_search_finds_a_unicode_name_and_leaves_other_words_alone():
+    assert searched_hostname("Bücher.example") == "xn--bcher-kva.example"
+    assert searched_hostname("two words") == "two words"
