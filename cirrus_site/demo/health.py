@@ -7,6 +7,11 @@ from cirrus_site.config import Config
 TIMEOUT = 2.0
 
 
+def reachable(bind: str) -> str:
+    """The address at which this machine reaches what listens on `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104  (compared, not bound)
+
+
 def http_answers(host: str, port: int, path: str, headers: dict[str, str] | None = None) -> None:
     """GET, without any proxy that the environment names; a status of 400 or more is a failure."""
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
@@ -23,7 +28,7 @@ def web_answers(config: Config) -> None:
     """The portal's /healthz, asked for by a name that it accepts and as if through HTTPS."""
     names = [name for name in config.allowed_hosts if not name.startswith((".", "*"))]
     headers = {"Host": names[0] if names else "localhost", "X-Forwarded-Proto": "https"}
-    http_answers(config.web_bind, config.web_port, "/healthz", headers)
+    http_answers(reachable(config.web_bind), config.web_port, "/healthz", headers)
 
 
 def redis_answers() -> None:

@@ -15,6 +15,8 @@ from urllib.parse import quote
 from cirrus_site.config import Config
 from cirrus_site.demo.paths import demo_folder
 from cirrus_site.demo.redis_server import quoted
+from edge.errors import EdgeCannotStart
+from edge.runtime import nginx_binary
 
 #: Path on the origin → package and folder that it serves.
 TREES = {
@@ -62,6 +64,15 @@ def origin_folder(config: Config) -> Path:
 def origin_config(config: Config) -> Path:
     """The path of the origin's nginx.conf."""
     return origin_folder(config) / "nginx.conf"
+
+
+def origin_command(config: Config) -> list[str]:
+    """What runs the origin: the nginx of the edges, where there is one (`preflight` says so if not)."""
+    try:
+        nginx = nginx_binary()
+    except EdgeCannotStart:
+        nginx = "nginx"
+    return [nginx, "-e", "stderr", "-c", str(origin_config(config)), "-g", "daemon off;"]
 
 
 def trees() -> dict[str, Path]:

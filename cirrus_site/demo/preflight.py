@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cirrus_site.config import Config
-from cirrus_site.demo import binaries
 from cirrus_site.demo.programs import Listener, Program
+from cirrus_site.demo.redis_server import redis_binary
+from edge.errors import EdgeCannotStart
+from edge.runtime import lua_modules, nginx_binary
 
 INSTALL = "`./dev up` installs what is missing"
 
@@ -18,15 +20,14 @@ def problems(config: Config, wanted: Sequence[Program]) -> list[str]:
 
 
 def missing_servers(config: Config) -> list[str]:
+    """The servers that are not installed, or cannot do what is needed of them."""
     found = []
-    if not config.redis_url and not binaries.find("redis-server"):
+    if not config.redis_url and not redis_binary():
         found.append(f"redis-server is not installed; {INSTALL}.")
-    nginx = binaries.nginx(config)
-    if not nginx:
-        name = config.edge_nginx or "nginx"
-        found.append(f"{name} is not installed; {INSTALL}, and CIRRUS_EDGE_NGINX names another one.")
-    elif not binaries.has_lua(nginx):
-        found.append(f"{nginx} has no Lua module; {INSTALL} (package libnginx-mod-http-lua).")
+    try:
+        lua_modules(nginx_binary())
+    except EdgeCannotStart as error:
+        found.append(str(error))
     return found
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cirrus_site.config import BASE_DIR, Config
-from cirrus_site.demo import binaries, health
-from cirrus_site.demo.origin import origin_config
-from cirrus_site.demo.redis_server import redis_config
+from cirrus_site.demo import health
+from cirrus_site.demo.origin import origin_command
+from cirrus_site.demo.redis_server import redis_binary, redis_config
 
 MANAGE = [sys.executable, str(BASE_DIR / "manage.py")]
 LOOPBACK = "127.0.0.1"
@@ -41,6 +41,12 @@ def edge_name(number: int) -> str:
     return f"edge-{number}"
 
 
+def url(bind: str, port: int) -> str:
+    """The address of a web server, for people and for curl."""
+    host = health.reachable(bind)
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
 def programs(config: Config) -> list[Program]:
     """Every process of the demo, in the order in which they start."""
     own_redis = [] if config.redis_url else [_redis(config)]
@@ -58,7 +64,7 @@ def _redis(config: Config) -> Program:
     return Program(
         name="redis",
         what="keyspace, queue, cache",
-        command=[binaries.find("redis-server"), str(redis_config(config))],
+        command=[redis_binary() or "redis-server", str(redis_config(config))],
         where=f"{LOOPBACK}:{port}",
         listens=[Listener(LOOPBACK, port, "CIRRUS_DEMO_REDIS_PORT")],
         check=health.redis_answers,
@@ -66,7 +72,6 @@ def _redis(config: Config) -> Program:
 
 
 def _web(config: Config) -> Program:
-    host = f"[{config.web_bind}]" if ":" in config.web_bind else config.web_bind
     return Program(
         name="web",
         what="the portal",
@@ -74,7 +79,7 @@ def _web(config: Config) -> Program:
             *(sys.executable, "-m", "gunicorn"),
             *("-c", "python:cirrus_site.gunicorn_conf", "cirrus_site.wsgi"),
         ],
-        where=f"http://{host}:{config.web_port}/",
+        where=url(config.web_bind, config.web_port),
         listens=[Listener(config.web_bind, config.web_port, "CIRRUS_WEB_PORT")],
         check=partial(health.web_answers, config),
     )
@@ -102,8 +107,8 @@ def _origin(config: Config) -> Program:
     return Program(
         name="origin",
         what="a site to cache",
-        command=[binaries.nginx(config), *("-c", str(origin_config(config))), *("-g", "daemon off;")],
-        where=f"http://{LOOPBACK}:{port}/",
+        command=origin_command(config),
+        where=url(LOOPBACK, port),
         listens=[Listener(LOOPBACK, port, "CIRRUS_DEMO_ORIGIN_PORT")],
         check=partial(health.http_answers, LOOPBACK, port, "/"),
     )

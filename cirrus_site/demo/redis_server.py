@@ -1,9 +1,14 @@
 """The demo's own Redis: its configuration and its password."""
 
+import os
+import shutil
 from pathlib import Path
 
 from cirrus_site.config import Config, generate_secret, write_secret
 from cirrus_site.demo.paths import demo_folder
+
+#: Debian keeps servers where a user's PATH may not look.
+SBIN = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin"
 
 TEMPLATE = """\
 # Written by `just up`; what you change here is overwritten.
@@ -19,6 +24,11 @@ save ""
 maxmemory-policy noeviction
 daemonize no
 """
+
+
+def redis_binary() -> str:
+    """The path of Redis, also where a user's PATH does not look; "" where it is not installed."""
+    return shutil.which("redis-server", path=f"{os.environ.get('PATH', os.defpath)}:{SBIN}") or ""
 
 
 def redis_config(config: Config) -> Path:

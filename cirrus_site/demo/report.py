@@ -10,7 +10,7 @@ from rich.table import Table
 from cirrus_site.config import Config
 from cirrus_site.demo import paths
 from cirrus_site.demo.control import Kept
-from cirrus_site.demo.programs import Program
+from cirrus_site.demo.programs import Program, url
 from cirrus_site.demo.seed import HOST
 
 TAIL_LINES = 15

@@ -50,11 +50,20 @@ def test_a_busy_port_is_a_sentence_with_its_holder_and_its_setting(tmp_path):
 def test_every_problem_is_listed_at_once(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        config = config_in(tmp_path, CIRRUS_WEB_PORT=port, CIRRUS_EDGE_NGINX="/nowhere/nginx")
+        config = config_in(tmp_path, CIRRUS_WEB_PORT=port, CIRRUS_DEMO_ORIGIN_PORT=port)
         with pytest.raises(DemoBlocked) as refusal:
             stack.check(config)
-    assert "/nowhere/nginx is not installed" in str(refusal.value)
-    assert f"port {port} for web is taken" in str(refusal.value)
+    assert str(refusal.value).startswith("Cirrus cannot start:\n  - web and origin would share port ")
+    assert f"\n  - port {port} for web is taken" in str(refusal.value)
+    assert f"\n  - port {port} for origin is taken" in str(refusal.value)
+
+
+def test_a_missing_server_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("cirrus_site.demo.redis_server.SBIN", str(tmp_path))
+    assert "redis-server is not installed; `./dev up` installs what is missing." in (
+        preflight.missing_servers(config_in(tmp_path))
+    )
 
 
 def test_one_port_for_two_is_noticed(tmp_path):
