@@ -29,33 +29,54 @@ def generate_access_name() -> str:
     return "".join(secrets.choice(ACCESS_ALPHABET) for _ in range(12))
 
 
-def normalize_fields(
-    instance: models.Model, forms: dict[str, Callable[[str], str]], exclude: Collection[str] | None
-) -> None:
-    """Bring the fields named in `forms` into their stored form; empty ones stay empty.
-
-    Called before Django compares anything, so that uniqueness is a question of what is stored.
-    Raises `ValidationError` with the sentences at their fields.
-    """
-    errors: dict[str, list[str]] = {}
-    for name, normalize in forms.items():
-        text = getattr(instance, name)
-        if text and name not in (exclude or ()):
-            try:
-                setattr(instance, name, normalize(text))
-            except ValidationError as error:
-                errors[name] = error.messages
-    if errors:
-        raise ValidationError(errors)
-
-
 def normalize_claim(text: str) -> str:
     """A name that a domain may claim: a host name or a wildcard."""
     return normalize_hostname(text, wildcard=True)
 
 
-class Domain(models.Model):
+class NormalizedModel(models.Model):
+    """A model that stores some fields in one form only, however they were typed.
+
+    The form is made before Django validates or compares anything, so that uniqueness is a question of
+    what is stored; and once more when saving, for whoever saves without validating.
+    """
+
+    #: Which fields, and how their form is made: a function that may raise `ValidationError`.
+    FORMS: ClassVar[dict[str, Callable[[str], str]]] = {}
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if errors := self._normalize():
+            raise ValidationError(errors)
+        super().save(*args, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Normalize, then validate each field; what is wrong with several fields is said at once."""
+        errors = self._normalize(exclude or ())
+        try:
+            super().clean_fields(exclude={*(exclude or ()), *errors})
+        except ValidationError as error:
+            errors |= error.message_dict
+        if errors:
+            raise ValidationError(errors)
+
+    def _normalize(self, exclude: Collection[str] = ()) -> dict[str, list[str]]:
+        errors: dict[str, list[str]] = {}
+        for name in self.FORMS.keys() - set(exclude):
+            if text := getattr(self, name):
+                try:
+                    setattr(self, name, self.FORMS[name](text))
+                except ValidationError as error:
+                    errors[name] = error.messages
+        return errors
+
+
+class Domain(NormalizedModel):
     """A site: its names, its origins and how its answers are cached."""
+
+    FORMS = {"host": normalize_claim}
 
     host = models.CharField(
         "host name",
@@ -104,14 +125,9 @@ class Domain(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and claim the primary name in the same transaction."""
-        self.host = normalize_claim(self.host)
         with transaction.atomic():
             super().save(*args, **kwargs)
             self._claim_primary_name()
-
-    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        normalize_fields(self, {"host": normalize_claim}, exclude)
-        super().clean_fields(exclude=exclude)
 
     def clean(self) -> None:
         claim = HostName.objects.claims_of_others([self.host], domain_id=self.pk).first()
@@ -143,8 +159,10 @@ def claimed_by(claim: "HostName") -> str:
     return f"{claim} is an alias of the domain {claim.domain} already."
 
 
-class HostName(models.Model):
+class HostName(NormalizedModel):
     """The claim of a domain on one host name. The primary one follows `Domain.host`."""
+
+    FORMS = {"name": normalize_claim}
 
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="hostnames")
     name = models.CharField(
@@ -174,29 +192,20 @@ class HostName(models.Model):
         return display_hostname(self.name)
 
     @transaction.atomic  # with what the receivers of its signals write
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name = normalize_claim(self.name)
-        super().save(*args, **kwargs)
-
-    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        normalize_fields(self, {"name": normalize_claim}, exclude)
-        super().clean_fields(exclude=exclude)
-
     def clean(self) -> None:
         claim = HostName.objects.claims_of_others([self.name], domain_id=self.domain_id).first()
         if claim:
             raise ValidationError({"name": claimed_by(claim)})
 
 
-class Origin(models.Model):
+class Origin(NormalizedModel):
     """A server that has the content of a domain."""
 
     class Scheme(models.TextChoices):
         HTTP = "http", "http"
         HTTPS = "https", "https"
 
-    #: Which fields are stored in one form only, and how it is made.
-    FORMS: ClassVar[dict[str, Callable[[str], str]]] = {
+    FORMS = {
         "host": normalize_origin_host,
         "host_header": normalize_host_header,
         "sni": normalize_hostname,
@@ -261,14 +270,6 @@ class Origin(models.Model):
         return f"{self.scheme}://{host}:{self.effective_port}"
 
     @transaction.atomic  # with what the receivers of its signals write
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        normalize_fields(self, self.FORMS, None)
-        super().save(*args, **kwargs)
-
-    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        normalize_fields(self, self.FORMS, exclude)
-        super().clean_fields(exclude=exclude)
-
     def clean(self) -> None:
         if self.sni and self.scheme == self.Scheme.HTTP:
             raise ValidationError({"sni": "A TLS server name needs the scheme https."})
