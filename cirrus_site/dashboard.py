@@ -27,12 +27,14 @@ class Step:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add what `admin/index.html` shows (unfold's DASHBOARD_CALLBACK)."""
-    states = services.edge_states()
-    steps = first_steps(states)
+    """Add what `admin/index.html` shows (unfold's DASHBOARD_CALLBACK), as far as this person may see it."""
+    may = request.user.has_perm
+    states = services.edge_states() if may("nodes.view_node") else []
+    steps = first_steps(states) if may("nodes.add_node") and may("domains.add_domain") else []
     context |= {
         "title": "Overview",
         "steps": [] if all(step.done for step in steps) else steps,
+        "sees_edges": may("nodes.view_node"),
         "edges": [(state, edge_line(state)) for state in states],
         "waiting": waiting_line(),
         "refusals": [
@@ -40,7 +42,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             for state in states
             for document, refusal in state.refusals.items()
         ],
-        "newest": newest_changes(),
+        "sees_changes": may("edge.view_publication"),
+        "newest": newest_changes() if may("edge.view_publication") else [],
     }
     return context
 

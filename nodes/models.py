@@ -113,6 +113,8 @@ class Node(models.Model):
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
+        # A form leaves "" for no address, which the constraint would take for one.
+        self.ipv4, self.ipv6 = self.ipv4 or None, self.ipv6 or None
         if self.pk and Node.objects.filter(pk=self.pk).exclude(name=self.name).exists():
             raise ValidationError(
                 {"name": "A node keeps its name: its edge was started with it. Add a new node instead."}

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.servers import free_port
 
 TEST_VAR = Path(tempfile.mkdtemp(prefix="cirrus-test-"))
+(TEST_VAR / "static").mkdir()  # whitenoise warns where there is none
 DATABASE_URL = os.environ.get("CIRRUS_TEST_DATABASE_URL", f"sqlite:///{TEST_VAR / 'unused.sqlite3'}")
 
 for _name in [name for name in os.environ if name.startswith("CIRRUS_")]:
