@@ -47,6 +47,7 @@ class NormalizedModel(models.Model):
     class Meta:
         abstract = True
 
+    @transaction.atomic  # with what the receivers of its signals write
     def save(self, *args: Any, **kwargs: Any) -> None:
         if errors := self._normalize():
             raise ValidationError(errors)
@@ -191,7 +192,6 @@ class HostName(NormalizedModel):
     def __str__(self) -> str:
         return display_hostname(self.name)
 
-    @transaction.atomic  # with what the receivers of its signals write
     def clean(self) -> None:
         claim = HostName.objects.claims_of_others([self.name], domain_id=self.domain_id).first()
         if claim:
@@ -269,7 +269,6 @@ class Origin(NormalizedModel):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.effective_port}"
 
-    @transaction.atomic  # with what the receivers of its signals write
     def clean(self) -> None:
         if self.sni and self.scheme == self.Scheme.HTTP:
             raise ValidationError({"sni": "A TLS server name needs the scheme https."})
