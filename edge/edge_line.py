@@ -33,8 +33,8 @@ def edge_line(state: EdgeState) -> Line:
     if state.behind:
         return Line("pending", f"{_count(state.behind, 'change')} behind")
     if abs(state.skew) > SKEW_LIMIT:
-        side = "ahead" if state.skew > 0 else "behind"
-        return Line("pending", f"its clock is {abs(state.skew):.0f} s {side} of Redis's")
+        side = "ahead of" if state.skew > 0 else "behind"
+        return Line("pending", f"its clock is {abs(state.skew):.0f} s {side} Redis's")
     if state.orphans:
         return Line("pending", f"serves {_count(state.orphans, 'document')} that nobody knows of")
     return Line("ok", "live, has every change")
