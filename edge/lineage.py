@@ -11,6 +11,9 @@ from edge.store import reaching_redis
 
 Position = tuple[int, int]  # (epoch, revision); compared in this order
 
+#: Where a keyspace stands that nobody has written to.
+NOWHERE: Position = (0, 0)
+
 
 class Lineage(Enum):
     """How Redis stands to the database."""
@@ -35,7 +38,7 @@ def read_standing(*, thorough: bool = False) -> Standing:
     """
     # SQL is read first: what it has recorded was in Redis before, so Redis can only look too new
     # for a moment, never too old.
-    recorded: Position = Publication.objects.order_by("-rev").values_list("epoch", "rev").first() or (0, 0)
+    recorded: Position = Publication.objects.order_by("-rev").values_list("epoch", "rev").first() or NOWHERE
     with reaching_redis() as client:
         epoch, rev = client.hmget(keyspace.META, keyspace.META_EPOCH, keyspace.META_REV)
         known: Position = (int(epoch or 0), int(rev or 0))

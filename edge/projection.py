@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from edge import keyspace
 from edge.errors import PublishingBusy, RedisForgot, RedisIsAhead
-from edge.lineage import Lineage, read_standing
+from edge.lineage import NOWHERE, Lineage, read_standing
 from edge.models import Publication
 from edge.rendering import Rendered, Rendering, render, render_keys
 from edge.revisions import current_keyspace, take_revisions
@@ -88,9 +88,10 @@ def publishing(*, patience: float = PATIENCE, repairing: bool = False) -> Iterat
         if not lock.acquire():
             raise PublishingBusy
         try:
+            turn = Turn(lock.local.token.decode())
             if not repairing:
-                _require_one_story()
-            yield Turn(lock.local.token.decode())
+                _require_one_story(turn)
+            yield turn
         finally:
             try:
                 lock.release()
@@ -98,12 +99,14 @@ def publishing(*, patience: float = PATIENCE, repairing: bool = False) -> Iterat
                 logger.warning("the publishing lock expired; nothing was written after that")
 
 
-def _require_one_story() -> None:
-    lineage = read_standing().lineage
-    if lineage is Lineage.FORGOT:
+def _require_one_story(turn: Turn) -> None:
+    standing = read_standing()
+    if standing.lineage is Lineage.FORGOT:
         raise RedisForgot
-    if lineage is Lineage.AHEAD:
+    if standing.lineage is Lineage.AHEAD:
         raise RedisIsAhead
+    if standing.redis == NOWHERE:
+        restore_meta(turn)
 
 
 def publish(
@@ -230,7 +233,20 @@ def _record(kind: str, epoch: int, written: Sequence[tuple[Write, str]]) -> None
     )
 
 
-def announce_epoch() -> None:
-    """Say in an empty Redis which epoch this is, so that an edge knows that nothing is all there is."""
+def restore_meta(turn: Turn) -> None:
+    """Say in `cdn:meta` again where the keyspace stands: the last step of a repair.
+
+    Also where nothing is published, so that an edge knows that nothing is all there is.
+    """
+    newest = Publication.objects.order_by("-rev").first()
+    epoch, rev = (newest.epoch, newest.rev) if newest else (current_keyspace().epoch, 0)
     with reaching_redis() as client:
-        client.hsetnx(keyspace.META, keyspace.META_EPOCH, current_keyspace().epoch)
+        if client.get(keyspace.PUBLISH_LOCK) != turn.token:
+            raise PublishingBusy
+        entries = client.xrevrange(keyspace.CHANGES, count=1)
+        values: dict[Any, Any] = {
+            keyspace.META_EPOCH: epoch,
+            keyspace.META_REV: rev,
+            keyspace.META_LAST: entries[0][0] if entries else "",
+        }
+        client.hset(keyspace.META, mapping=values)

@@ -67,9 +67,10 @@ class Rendered:
 
 @dataclass
 class Rendering:
-    """Some objects rendered. One that is gone or withheld is in neither; `broken` says why."""
+    """Some objects rendered: those that still exist are published, withheld, or `broken` (and why)."""
 
     documents: dict[int, Rendered] = field(default_factory=dict)
+    withheld_keys: set[str] = field(default_factory=set)
     broken: dict[int, str] = field(default_factory=dict)
     broken_keys: set[str] = field(default_factory=set)
 
@@ -100,7 +101,9 @@ def _render(kind: str, objects: QuerySet[Any]) -> Rendering:
     for item in objects:
         key = getattr(item, source.key_field)
         try:
-            if not source.withheld(item):
+            if source.withheld(item):
+                result.withheld_keys.add(key)
+            else:
                 result.documents[item.pk] = Rendered(kind, key, item.pk, source.body(item))
         except Exception as error:  # one bad object must not hold up the others
             logger.exception("cannot render %s %s", kind, key)
@@ -113,6 +116,13 @@ def reasons_withheld(kind: str, object_ids: Iterable[int]) -> dict[int, str]:
     """Why each of these objects is not published on purpose; "" where it should be."""
     source = SOURCES[kind]
     return {item.pk: source.withheld(item) for item in source.objects().filter(pk__in=list(object_ids))}
+
+
+def existing_keys(kind: str, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that some object has, published or not."""
+    field_name = SOURCES[kind].key_field
+    found = SOURCES[kind].objects().filter(**{f"{field_name}__in": list(keys)})
+    return set(found.values_list(field_name, flat=True))
 
 
 def object_count(kind: str) -> int:

@@ -128,10 +128,12 @@ def publication_statuses(*, kind: str, object_ids: Iterable[int]) -> dict[int, P
     unsettled = [p.stream_id for p in published.values() if p.applied_at is None]
     acks = read_acks(serving, since=min(unsettled, default=""))
 
+    failure = acks.failure or (current_keyspace().drift_error if waiting else "")
+
     def status(pk: int) -> PublicationStatus:
         publication = published.get(pk)
         if rows := waiting.get(pk):
-            return _staged_status(rows, acks)
+            return _staged_status(rows, failure)
         if publication and publication.live:
             return live_status(publication, serving, acks)
         reason = reasons.get(pk, "deleted")
@@ -145,10 +147,10 @@ def publication_statuses(*, kind: str, object_ids: Iterable[int]) -> dict[int, P
     return {pk: status(pk) for pk in ids}
 
 
-def _staged_status(rows: list[Outbox], acks: Acks) -> PublicationStatus:
+def _staged_status(rows: list[Outbox], failure: str) -> PublicationStatus:
     if error := next((row.error for row in rows if row.error), ""):
         return PublicationStatus("refused", f"cannot be published: {error}")
-    return waiting_status(since=min(row.staged_at for row in rows), failure=acks.failure)
+    return waiting_status(since=min(row.staged_at for row in rows), failure=failure.rstrip("."))
 
 
 def change_status(*, rev: int) -> ChangeStatus:

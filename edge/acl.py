@@ -1,0 +1,64 @@
+"""The Redis users of Cirrus, each with the least that its work needs. Pure: data in, rules out."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge import keyspace
+
+#: What any client says first.
+GREETING = ["+ping", "+hello", "+auth", "+select", "+client|setname", "+time"]
+READING = [
+    *("+get", "+mget", "+hget", "+hmget", "+hgetall", "+zrange", "+zrangebyscore", "+zcard"),
+    *("+xread", "+xrange"),
+]
+
+#: The queue (Celery) and the cache (Django) of the control plane, by their prefixes in settings.
+CONTROL_KEYS = ["~cdn:*", "~celery:*", "~cirrus:*"]
+CONTROL_CHANNELS = [f"&{keyspace.NOTIFY}", "&celery:*"]
+
+
+@dataclass(frozen=True)
+class RedisUser:
+    """One user and what it may do, in the words of `ACL SETUSER`."""
+
+    name: str
+    rules: list[str]
+
+    def setuser(self, password: str) -> list[str]:
+        """All rules with which it is made anew; Redis gets only the password's digest."""
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        return ["reset", "on", f"#{digest}", *self.rules]
+
+    def line(self, password: str) -> str:
+        """Its line in an ACL file."""
+        return " ".join(["user", self.name, *self.setuser(password)])
+
+
+def control_user() -> RedisUser:
+    """The control plane: its three databases, and nothing that administers Redis."""
+    commands = ["+@all", "-@admin", "-@dangerous", "+info"]
+    return RedisUser("control", [*CONTROL_KEYS, *CONTROL_CHANNELS, *commands])
+
+
+def edge_user(node: str) -> RedisUser:
+    """An edge: reads the keyspace, writes its own acknowledgement and its own statistics."""
+    own = [keyspace.ack_key(node), keyspace.acks_key(node), keyspace.stats_pattern(node)]
+    keys = ["%R~cdn:*", *(f"%W~{key}" for key in own)]
+    return RedisUser(f"edge-{node}", [*keys, "-@all", *GREETING, *READING, "+hset", "+xadd", "+expire"])
+
+
+def dns_user() -> RedisUser:
+    """The DNS: reads nodes, zones and who has applied what; never a site's document or key."""
+    patterns = [
+        keyspace.META,
+        keyspace.CHANGES,
+        *(keyspace.index_key("*"), keyspace.gone_key("*"), keyspace.document_key("node", "*")),
+        *(keyspace.ack_key("*"), "cdn:zone:*", "cdn:health:*"),
+    ]
+    return RedisUser("dns", [*(f"%R~{key}" for key in patterns), "-@all", *GREETING, *READING])
+
+
+def redis_users(nodes: Iterable[str]) -> list[RedisUser]:
+    """Everybody: control, dns, and an edge for each of these nodes."""
+    return [control_user(), dns_user(), *(edge_user(node) for node in nodes)]
