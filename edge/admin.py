@@ -19,11 +19,11 @@ from domains.models import Domain
 from edge import services
 from edge.edge_line import edge_facts, edge_line
 from edge.models import Kind, Outbox, Publication
-from edge.status_line import LINE, StatusChangeList, StatusLineMixin
-from nodes.admin import NodeAdmin
-from nodes.models import Node
+from edge.status_line import LINE, PublishingMixin, StatusChangeList, StatusLineMixin
+from nodes.admin import NodeAdmin, RegionAdmin
+from nodes.models import Node, Region
 
-admin.site.unregister([Domain, Node])
+admin.site.unregister([Domain, Node, Region])
 
 
 @admin.register(Domain)
@@ -65,6 +65,14 @@ class PublishedNodeAdmin(StatusLineMixin, NodeAdmin):
     @display(description="its edge", empty_value="no edge")
     def edge_says(self, node: Any) -> str | None:
         return render_to_string(LINE, {"line": edge_line(node.edge_state)}) if node.edge_state else None
+
+
+@admin.register(Region)
+class PublishedRegionAdmin(PublishingMixin, RegionAdmin):
+    published_kind = Kind.NODE  # a region is a field of its nodes' documents
+
+    def published_ids(self, object_ids: list[int]) -> list[int]:
+        return list(Node.objects.filter(region__in=object_ids).values_list("pk", flat=True))
 
 
 class ReadOnlyAdmin(ModelAdmin):
