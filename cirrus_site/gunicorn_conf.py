@@ -34,4 +34,4 @@ def child_exit(_server: Any, worker: Any) -> None:
     """Drop the gauges of a worker that has ended."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid)
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

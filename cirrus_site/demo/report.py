@@ -43,14 +43,17 @@ def print_welcome(console: Console, config: Config, *, portal: str, user: str, l
 
     `line` is the publication's own sentence about the demo domain, or "" where there is none.
     """
-    say = lambda text="": console.print(text, soft_wrap=True, highlight=False, markup=False)  # noqa: E731
+
+    def say(text: str = "") -> None:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+
     say(f"Portal   {portal}   user {user} (`just manage changepassword {user}` sets a new password)")
     if line:
         say(f"Domain   {HOST}: {line}")
         say()
         say("Ask each edge twice: X-Cache says MISS, then HIT.")
         for port in config.demo_edge_ports:
-            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' http://{config.edge_bind[0]}:{port}/")
+            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' {url(config.edge_bind[0], port)}")
     say()
     say("Ctrl-C or `just down` stops everything, `just stop redis` one process; `just logs` shows the logs.")
 

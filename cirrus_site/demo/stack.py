@@ -101,7 +101,11 @@ def run(config: Config, wanted: Sequence[Program]) -> None:
         stack.add_process(program.name, keeper_command(config, program), env=environment(), cwd=BASE_DIR)
     # A closed terminal is a Ctrl-C. Honcho's own children inherit this and ignore SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    welcome = subprocess.Popen([*MANAGE, "demo", "welcome"], cwd=BASE_DIR)
+    welcome = subprocess.Popen(
+        [*MANAGE, "demo", "welcome"],
+        cwd=BASE_DIR,
+        preexec_fn=lambda: keeper.prctl(keeper.PR_SET_PDEATHSIG, signal.SIGTERM),
+    )
     try:
         stack.loop()
     finally:

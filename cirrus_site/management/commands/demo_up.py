@@ -27,4 +27,6 @@ class Command(BaseCommand):
                 stack.run(config, wanted)
         except DemoError as error:
             sys.exit(str(error))
+        except KeyboardInterrupt:  # before anything was started
+            pass
         self.stdout.write("Cirrus is stopped.")

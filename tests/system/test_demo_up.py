@@ -1,0 +1,192 @@
+"""`just up`, whole: everything starts, an edge serves on without Redis, Ctrl-C leaves nothing behind."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus_site.config import BASE_DIR
+from tests.servers import eventually, free_port
+
+pytestmark = pytest.mark.system
+
+HOST = "www.demo.test"
+PROCESSES = {"redis", "web", "worker", "beat", "origin", "edge-1", "edge-2"}
+
+
+class Demo:
+    """A `manage.py demo_up` in a folder of its own, and what can be asked of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.var = folder / "var with spaces" / ("deep" * 25)
+        self.edges = [free_port(), free_port()]
+        self.environment = {
+            **{name: text for name, text in os.environ.items() if not name.startswith("CIRRUS_")},
+            "CIRRUS_ENV_FILE": os.devnull,
+            "CIRRUS_VAR_DIR": str(self.var),
+            "CIRRUS_WEB_PORT": str(free_port()),
+            "CIRRUS_DEMO_REDIS_PORT": str(free_port()),
+            "CIRRUS_DEMO_ORIGIN_PORT": str(free_port()),
+            "CIRRUS_DEMO_EDGE_PORTS": " ".join(map(str, self.edges)),
+            "CIRRUS_DEMO_STATUS_PORTS": f"{free_port()} {free_port()}",
+        }
+        for name in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"):
+            self.environment.pop(name, None)
+        self.output = folder / "output"
+        self.sessions: set[int] = set()
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with open(self.output, "wb") as output:
+            return subprocess.Popen(
+                [sys.executable, str(BASE_DIR / "manage.py"), "demo_up"],
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def start_again(self) -> None:
+        self.process = self._start()
+
+    def says(self, text: str, *, within: float = 90) -> str:
+        """Wait until it has printed `text`; everything it has printed so far."""
+
+        def printed() -> bool:
+            assert self.process.poll() is None or text in self.output.read_text(), self.output.read_text()
+            return text in self.output.read_text()
+
+        eventually(printed, within=within, every=0.1)
+        return self.output.read_text()
+
+    def manage(self, *arguments: str) -> str:
+        """Run another command beside it; what it prints."""
+        done = subprocess.run(
+            [sys.executable, str(BASE_DIR / "manage.py"), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout + done.stderr
+
+    def states(self) -> dict[str, dict]:
+        """What the keepers say; remembers their sessions, in which all their descendants are."""
+        found = [json.loads(path.read_text()) for path in (self.var / "demo" / "run").glob("*.json")]
+        self.sessions |= {kept["keeper"] for kept in found}
+        return {kept["name"]: kept for kept in found}
+
+    def end(self, number: signal.Signals) -> None:
+        """Signal it as a terminal does: the whole foreground group."""
+        os.killpg(self.process.pid, number)
+        self.process.wait(timeout=15)
+
+    def left(self) -> list[str]:
+        """What still runs of it."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, _, rest = stat.read_text().rpartition(")")
+            except OSError:
+                continue
+            state, _parent, _group, session = rest.split()[:4]
+            if state != "Z" and int(session) in {*self.sessions, self.process.pid}:
+                found.append(name)
+        return found
+
+    def x_cache(self, edge: int, path: str, host: str = HOST) -> str:
+        """Ask an edge; the X-Cache of its answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.edges[edge], timeout=5)
+        try:
+            connection.request("GET", path, headers={"Host": host})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200
+            return answer.headers["X-Cache"]
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    running = Demo(tmp_path)
+    yield running
+    if running.process.poll() is None:
+        running.process.terminate()
+        running.process.wait(timeout=15)
+
+
+@pytest.mark.timeout(240)
+def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
+    text = demo.says("stops everything")
+    assert set(demo.states()) == PROCESSES
+    for name, kept in demo.states().items():
+        assert kept["state"] == "running", name
+        assert str(kept["pid"]) in text
+    assert "First admin: user admin, password " in text
+    assert "on 2 of 2 edges" in text
+    for port in demo.edges:
+        assert f"curl -sD- -o /dev/null -H 'Host: {HOST}' http://127.0.0.1:{port}/" in text
+
+    # The cache at work, on both edges, also by the alias.
+    for edge in (0, 1):
+        assert demo.x_cache(edge, "/") == "MISS"
+        assert demo.x_cache(edge, "/") == "HIT"
+        assert demo.x_cache(edge, "/", host="demo.test") == "MISS"  # an alias is served, by its own name
+
+    # A second one is refused with a sentence; the first does not notice.
+    assert "Cirrus is running already (pid " in demo.manage("demo_up")
+
+    # Redis stopped as an operator stops it stays stopped; the edges serve, old files and new ones.
+    os.kill(demo.states()["redis"]["pid"], signal.SIGTERM)
+    demo.says("redis was stopped; `just start redis` starts it again")
+    for edge in (0, 1):
+        assert demo.x_cache(edge, "/") == "HIT"
+        assert demo.x_cache(edge, "/unfold/unfold/css/styles.css") == "MISS"
+    assert demo.manage("demo", "start", "redis").startswith("redis runs (pid ")
+    assert demo.manage("demo", "stop", "redis").startswith("redis is stopped; ")
+    assert demo.manage("demo", "start", "redis").startswith("redis runs (pid ")
+
+    # A killed process comes back.
+    edge_pid = demo.states()["edge-1"]["pid"]
+    os.kill(edge_pid, signal.SIGKILL)
+    demo.says("edge-1 was killed by SIGKILL; it is started again in 0.5 s")
+    eventually(lambda: demo.states()["edge-1"]["pid"] not in (0, edge_pid))
+    eventually(lambda: demo.x_cache(0, "/") in {"HIT", "MISS"})
+
+    demo.end(signal.SIGINT)
+    assert demo.left() == []
+    assert "Traceback" not in demo.output.read_text()
+
+    # The data is still there, and nobody gets a second admin.
+    demo.start_again()
+    text = demo.says("stops everything")
+    assert "There is a superuser already; none was made." in text
+    assert demo.x_cache(0, "/") in {"HIT", "MISS"}
+    demo.states()
+    assert demo.manage("demo", "down") == "Cirrus is stopped.\n"
+    demo.process.wait(timeout=15)
+    assert demo.left() == []
+
+
+def test_a_closed_terminal_in_the_middle_of_the_start_leaves_nothing(demo):
+    demo.says("Starting …")
+    eventually(lambda: len(demo.states()) >= 1)
+    demo.end(signal.SIGHUP)
+    demo.states()
+    assert demo.left() == []
+    assert "Traceback" not in demo.output.read_text()
+
+
+def test_a_killed_manager_leaves_nothing(demo):
+    demo.says("Starting …")
+    eventually(lambda: set(demo.states()) == PROCESSES)
+    demo.process.kill()
+    demo.process.wait(timeout=5)
+    eventually(lambda: demo.left() == [], within=15)
