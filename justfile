@@ -61,7 +61,7 @@ logs *NAMES:
 [group('tests')]
 test: _servers
     python -m pytest
-    python -m tests.postgres pytest
+    python -m tests.postgres pytest tests/accounts tests/domains tests/edge tests/nodes tests/site --ignore=tests/site/test_keeper.py
     @just lua
 
 # Run pytest with arguments of yours: just pytest tests/edge -k outbox
