@@ -181,10 +181,9 @@ if CIRRUS.behind_https:
 # A large inline formset (an imported domain with many origins) posts many fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
-# One language, and times that sort and cannot be misread.
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
-DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = ["cirrus_site.formats"]
 TIME_ZONE = CIRRUS.time_zone
 USE_TZ = True
 

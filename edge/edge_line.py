@@ -22,10 +22,11 @@ def edge_line(state: EdgeState) -> Line:
     """The one thing that an operator should know first about this edge."""
     if state.failure:
         return Line("pending", f"not known: {state.failure}")
+    away: Tone = "refused" if state.serving else "off"  # clients may be coming to a serving one
     if state.heard_at is None:
-        return Line("off", f"never heard of: start it with manage.py run_edge --node {state.node.name}")
+        return Line(away, f"never heard of: start it with manage.py run_edge --node {state.node.name}")
     if not state.heard:
-        return Line("refused" if state.serving else "off", f"silent since {clock(state.heard_at)}")
+        return Line(away, f"silent since {clock(state.heard_at)}")
     if state.refusals:
         return Line("refused", f"refuses {_count(len(state.refusals), 'document')}")
     if state.state == "loading":

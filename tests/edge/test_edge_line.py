@@ -40,7 +40,7 @@ def edge(**said: Any) -> EdgeState:
     [
         ({}, "ok", "live, has every change"),
         ({"failure": "Redis cannot be reached"}, "pending", "not known: Redis cannot be reached"),
-        ({"heard_at": None}, "off", "never heard of: start it with manage.py run_edge --node edge-1"),
+        ({"heard_at": None}, "refused", "never heard of: start it with manage.py run_edge --node edge-1"),
         ({"heard": False}, "refused", "silent since 2026-11-24 14:03:11"),
         ({"heard": False, "serving": False}, "off", "silent since 2026-11-24 14:03:11"),
         ({"refusals": REFUSALS, "behind": 2}, "refused", "refuses 1 document"),

@@ -116,3 +116,12 @@ def test_the_overview_with_redis_down_counts_what_waits(admin_client, keyspace):
 
     assert "not in Redis yet" in page
     assert "not known: Redis cannot be reached" in page
+
+
+def test_times_are_written_so_that_they_sort(admin_client, keyspace):
+    domain = DomainFactory()
+
+    assert (
+        f"{domain.updated_at:%Y-%m-%d %H:%M:%S}"
+        in admin_client.get("/admin/domains/domain/").content.decode()
+    )
