@@ -34,7 +34,7 @@ class Standing:
 def read_standing(*, thorough: bool = False) -> Standing:
     """Compare the newest positions of both. Raises `RedisUnreachable`.
 
-    `thorough` looks at the indexes too, for the case that only `cdn:meta` was lost.
+    `thorough` looks at indexes and tombstones too, for the case that only `cdn:meta` was lost.
     """
     # SQL is read first: what it has recorded was in Redis before, so Redis can only look too new
     # for a moment, never too old.
@@ -43,8 +43,9 @@ def read_standing(*, thorough: bool = False) -> Standing:
         epoch, rev = client.hmget(keyspace.META, keyspace.META_EPOCH, keyspace.META_REV)
         known: Position = (int(epoch or 0), int(rev or 0))
         if thorough:
-            for kind in Kind.values:
-                newest: Any = client.zrange(keyspace.index_key(kind), -1, -1, withscores=True)
+            sets = [name(kind) for kind in Kind.values for name in (keyspace.index_key, keyspace.gone_key)]
+            for key in sets:
+                newest: Any = client.zrange(key, -1, -1, withscores=True)
                 known = (known[0], max([known[1], *(int(score) for _, score in newest)]))
     return Standing(compare(redis=known, recorded=recorded, given=_given()), known)
 

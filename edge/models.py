@@ -85,7 +85,7 @@ class Keyspace(models.Model):
     revision = models.BigIntegerField(default=0, help_text="The newest revision given out.")
     compared_at = models.DateTimeField(null=True, blank=True, help_text="When Redis was last compared.")
     drift = models.PositiveIntegerField(default=0, help_text="Documents that differed then.")
-    drift_error = models.TextField(blank=True, help_text="Why they could not be repaired, if so.")
+    drift_error = models.TextField(blank=True, help_text="Why a repair was refused, if so.")
 
     class Meta:
         verbose_name_plural = "keyspace"

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 WRITE = 100
 #: Seconds that a save waits for another process that is publishing.
 PATIENCE = 1.0
-#: Seconds after which the lock of a process that was killed is free again.
-LOCK_TIME = 30
+#: Seconds after which the lock of a process that was killed is free again; a turn takes far less.
+LOCK_TIME = 10
 #: Seconds between two attempts at the lock, and the pause that a long job leaves for them.
 LOCK_POLL, GIVE_WAY = 0.005, 0.015
 

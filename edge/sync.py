@@ -87,7 +87,7 @@ def keyspace_reconcile() -> None:
     except (NotPublished, RepairBusy) as error:
         logger.warning("the keyspace was not compared: %s", error)
     else:
-        _note(drift=len(plan.differences), error="; ".join(plan.broken)[:1000])
+        _note(drift=len(plan.differences) + len(plan.broken), error="")
         if not plan.sound:
             logger.warning("the keyspace had drifted: %s", "; ".join(plan.lines()))
 

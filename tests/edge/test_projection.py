@@ -233,6 +233,14 @@ def test_a_save_with_redis_down_succeeds_at_once_and_is_published_later(redis_do
     assert set(documents(redis_down)) == {"www.a.example"}
 
 
+def test_the_first_save_after_a_restart_of_redis_is_published_at_once(keyspace):
+    DomainFactory(host="before.example")
+    keyspace.stop()
+    keyspace.start()
+    DomainFactory(host="after.example")
+    assert set(documents(keyspace)) == {"before.example", "after.example"}
+
+
 def test_a_save_with_a_hanging_redis_takes_little_more_than_a_second(keyspace):
     os.kill(keyspace.process.pid, signal.SIGSTOP)
     started = time.monotonic()

@@ -1,0 +1,85 @@
+"""docs/keyspace.md is the contract: what the code writes stands in it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from domains.models import Origin
+from edge import keyspace
+from edge.acl import redis_users
+from edge.models import Kind
+from edge.projection import LOCK_TIME
+from edge.rendering import render
+from edge.sync import REPAIR_LOCK_TIME
+from tests.factories import DomainFactory, NodeFactory
+
+CONTRACT = Path(settings.BASE_DIR / "docs" / "keyspace.md").read_text()
+
+
+def spelled(name):
+    """Whether the page has `name` between backquotes, alone or with others."""
+    return re.search(rf"`{re.escape(name)}`", CONTRACT) is not None
+
+
+def section(title):
+    return CONTRACT.partition(f"\n### {title}\n")[2].partition("\n## ")[0].partition("\n### ")[0]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(keyspace.META, keyspace.CHANGES, keyspace.NOTIFY, keyspace.PUBLISH_LOCK, keyspace.REPAIR_LOCK),
+        *(keyspace.document_key("domain", "{host}"), keyspace.document_key("node", "{name}")),
+        *(keyspace.index_key("{kind}"), keyspace.gone_key("{kind}")),
+        *(keyspace.ack_key("{node}"), keyspace.acks_key("{node}"), keyspace.stats_pattern("{node}")),
+    ],
+)
+def test_every_key_stands_in_the_contract(key):
+    assert spelled(key)
+
+
+@pytest.mark.parametrize(
+    ("title", "fields"),
+    [
+        ("`cdn:meta`", [keyspace.META_EPOCH, keyspace.META_REV, keyspace.META_LAST]),
+        ("`cdn:changes`", keyspace.ENTRY_FIELDS),
+        ("`cdn:ack:{node}`", keyspace.ACK_FIELDS),
+    ],
+)
+def test_every_field_of_a_hash_and_of_the_stream_is_told(title, fields):
+    assert all(f"`{field}`" in section(title) for field in fields)
+
+
+def paths(value, prefix=""):
+    """The names of all fields: `cache.max_ttl`, `origins[].port`."""
+    for name, item in value.items():
+        if isinstance(item, dict):
+            yield from paths(item, f"{prefix}{name}.")
+        elif isinstance(item, list) and item and isinstance(item[0], dict):
+            yield f"{prefix}{name}"
+            yield from paths(item[0], f"{prefix}{name}[].")
+        else:
+            yield f"{prefix}{name}"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("kind", "factory"), [(Kind.DOMAIN, DomainFactory), (Kind.NODE, NodeFactory)])
+def test_every_field_of_a_document_is_told_and_no_other(kind, factory):
+    made = factory()
+    [rendered] = render(kind, [made.pk]).documents.values()
+    told = set()
+    for line in section(f"Kind `{kind}`").splitlines():
+        if line.startswith("| `"):
+            told |= set(re.findall(r"`([^`]+)`", line.split("|")[1]))
+    assert told == set(paths(rendered.body))
+    assert set(json.loads(rendered.text(epoch=1, rev=2))) == {"schema", "epoch", "rev", *rendered.body}
+
+
+def test_the_schemes_the_locks_and_the_users_are_those_of_the_code():
+    assert all(f"`{scheme}`" in section("Kind `domain`") for scheme in Origin.Scheme.values)
+    assert f"({REPAIR_LOCK_TIME} s, renewed" in CONTRACT
+    assert f"({LOCK_TIME} s; value" in CONTRACT
+    assert all(f"`{user.name}`" in CONTRACT for user in redis_users(["{node}"]))
