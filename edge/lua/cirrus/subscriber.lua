@@ -28,7 +28,8 @@ local MAX_PAUSE = 1       -- seconds between attempts to connect
 local MAX_NAMES = 20      -- orphans that are reported by name
 
 -- The subscriber's own: the journal (nil where it could not be opened), which documents are here
--- (kind → key → true) and how many domains those are, and the records to be written to the journal.
+-- (kind → key → true) and how many domains those are, which of them are orphans ("kind:key" → true), and the
+-- records that are still to be written to the journal.
 local Subscriber = {}
 local subscriber_mt = { __index = Subscriber }
 
@@ -55,6 +56,7 @@ function Subscriber:note(result, kind, key, record)
     self.domains = self.domains + (here and 1 or -1)
   end
   self.known[kind][key] = here
+  self.orphans[kind .. ":" .. key] = nil
   self.records[#self.records + 1] = record
 end
 
@@ -127,6 +129,7 @@ function Subscriber:advance(epoch, rev, stream)
   state:set("older_epoch", epoch < old_epoch)
   state:set("stream", stream)
   state:set("domains", self.domains)
+  self:report_orphans()
   self.records[#self.records + 1] = { "mark", state:get("epoch"), state:get("rev"), stream }
   self:save()
   store.publish()
@@ -166,9 +169,21 @@ function Subscriber:compare_kind(kind, epoch)
   end)
   for key in pairs(self.known[kind]) do
     if not listed[key] then
-      self.orphans[#self.orphans + 1] = kind .. ":" .. key
+      self.orphans[kind .. ":" .. key] = true
     end
   end
+end
+
+function Subscriber:report_orphans()
+  local count, names = 0, {}
+  for name in pairs(self.orphans) do
+    count = count + 1
+    if count <= MAX_NAMES then
+      names[count] = name
+    end
+  end
+  state:set("orphans", count)
+  state:set("orphan_names", count > 0 and cjson.encode(names) or "[]")
 end
 
 function Subscriber:meta()
@@ -191,12 +206,6 @@ function Subscriber:compare(why)
   for _, kind in ipairs(keyspace.KINDS) do
     self:compare_kind(kind, meta.epoch)
   end
-  state:set("orphans", #self.orphans)
-  local names = {}
-  for i = 1, math.min(#self.orphans, MAX_NAMES) do
-    names[i] = self.orphans[i]
-  end
-  state:set("orphan_names", #names > 0 and cjson.encode(names) or "[]")
   self:advance(meta.epoch, meta.rev, meta.last)
 end
 
@@ -367,7 +376,7 @@ local function run(premature)
   for _ in pairs(known.domain) do
     domains = domains + 1
   end
-  setmetatable({ journal = file, known = known, domains = domains, records = {} }, subscriber_mt):run()
+  setmetatable({ journal = file, known = known, domains = domains, orphans = {}, records = {} }, subscriber_mt):run()
   if file then
     file:close()
   end

@@ -1,0 +1,84 @@
+"""Real edges and origins, fresh for each test."""
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from django.conf import settings
+
+from tests.factories import NodeFactory
+from tests.servers import EdgeServer, Origin, RedisServer
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def edge_settings(keyspace: RedisServer) -> dict[str, str]:
+    """The environment of an edge whose folder is this test's own."""
+    folder = settings.VAR_DIR / f"edges-{next(_numbers)}"
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "cirrus_site.settings",
+        "CIRRUS_VAR_DIR": str(folder),
+        "REDIS_URL": settings.KEYSPACE_URL,
+    }
+
+
+@pytest.fixture
+def start_edge(edge_settings: dict[str, str]) -> Iterator[Callable[..., EdgeServer]]:
+    """`start_edge("edge-1", CIRRUS_…="…")`: a running edge that ends with the test."""
+    running: list[EdgeServer] = []
+
+    def start(node: str = "edge-1", *, wait: bool = True, **more: str) -> EdgeServer:
+        server = EdgeServer(node, settings={**edge_settings, **more})
+        running.append(server)
+        server.start(wait=wait)
+        return server
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def start_origin() -> Iterator[Callable[[], Origin]]:
+    """`start_origin()`: a web server whose answers the test sets."""
+    running: list[Origin] = []
+
+    def start() -> Origin:
+        running.append(Origin())
+        return running[-1]
+
+    yield start
+    for origin in running:
+        origin.stop()
+
+
+@pytest.fixture
+def origin(start_origin: Callable[[], Origin]) -> Origin:
+    return start_origin()
+
+
+@pytest.fixture
+def edge(one_node: None, start_edge: Callable[..., EdgeServer]) -> EdgeServer:
+    """One running edge, known to the control plane as edge-1."""
+    return start_edge("edge-1")
+
+
+@pytest.fixture
+def edges(two_nodes: None, start_edge: Callable[..., EdgeServer]) -> list[EdgeServer]:
+    """Two running edges, edge-1 and edge-2."""
+    return [start_edge("edge-1"), start_edge("edge-2")]
+
+
+@pytest.fixture
+def one_node(transactional_db: None, keyspace: RedisServer) -> None:
+    """The node edge-1, up, in SQL and in Redis."""
+    NodeFactory(name="edge-1")
+
+
+@pytest.fixture
+def two_nodes(one_node: None) -> None:
+    """The nodes edge-1 and edge-2, up, in SQL and in Redis."""
+    NodeFactory(name="edge-2")

@@ -1,0 +1,385 @@
+"""From a save in the control plane to what real edges serve, through every failure on the way."""
+
+import json
+import os
+import signal
+import threading
+
+import pytest
+import requests
+from django.core.management import call_command
+
+from domains.models import Domain
+from edge import keyspace as names
+from edge.models import Kind
+from edge.outbox import flush
+from edge.services import change_status, edge_states, publication_status
+from tests.factories import DomainFactory, HostNameFactory
+from tests.servers import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
+
+
+def serves(edge, origin, host, path="/"):
+    answer = edge.get(host, path)
+    return answer.status_code == 200 and answer.text.endswith(f"from {origin.port}")
+
+
+def applied(edges, domain):
+    """Every edge has applied what is published of the domain."""
+    status = publication_status(kind=Kind.DOMAIN, object_id=domain.pk)
+    return status.tone == "ok" and status.applied_by >= len(edges)
+
+
+# -- saves ------------------------------------------------------------------------------------------
+
+
+def test_a_saved_domain_is_served_by_every_edge_first_as_a_miss_then_as_a_hit(edges, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied(edges, domain))
+    for edge in edges:
+        answers = [edge.get(domain.host, "/a") for _ in range(2)]
+        assert [answer.headers["X-Cache"] for answer in answers] == ["MISS", "HIT"]
+        assert {answer.text for answer in answers} == {f"/a from {origin.port}"}
+    status = publication_status(kind=Kind.DOMAIN, object_id=domain.pk)
+    assert status.sentence.startswith("on 2 of 2 edges, 0.")
+    assert {edge.answer for edge in change_status(rev=status.rev).edges} == {"applied"}
+
+
+def test_a_changed_origin_is_used_by_every_edge_at_once(edges, origin, start_origin):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied(edges, domain))
+    other = start_origin()
+    entry = domain.origins.get()
+    entry.port = other.port
+    entry.save()
+    eventually(lambda: applied(edges, domain))
+    assert all(serves(edge, other, domain.host, "/new") for edge in edges)
+
+
+def test_an_unknown_host_gets_404_and_is_not_passed_on(edge, origin):
+    DomainFactory(origin__port=origin.port)
+    assert edge.get("unknown.example").status_code == 404
+    assert edge.get("127.0.0.1").status_code == 404
+    assert edge.get("a" * 300 + ".example").status_code == 404
+    assert origin.requests == []
+
+
+def test_renaming_a_domain_withdraws_its_old_name(edge, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    old = domain.host
+    eventually(lambda: serves(edge, origin, old))
+    domain.host = "new." + old
+    domain.save()
+    eventually(lambda: edge.get(old).status_code == 404)
+    assert serves(edge, origin, "new." + old)
+
+
+def test_a_disabled_domain_and_a_deleted_one_are_withdrawn(edge, origin):
+    one, two = DomainFactory(origin__port=origin.port), DomainFactory(origin__port=origin.port)
+    eventually(lambda: serves(edge, origin, one.host) and serves(edge, origin, two.host))
+    one.enabled = False
+    one.save()
+    two.delete()
+    eventually(lambda: [edge.get(d.host).status_code for d in (one, two)] == [404, 404])
+    one.enabled = True
+    one.save()
+    eventually(lambda: serves(edge, origin, one.host))
+
+
+def test_the_exact_name_beats_the_nearest_wildcard_which_beats_the_farther(edge, start_origin):
+    exact, near, far = start_origin(), start_origin(), start_origin()
+    DomainFactory(host="*.example.com", origin__port=far.port)
+    DomainFactory(host="*.b.example.com", origin__port=near.port)
+    last = DomainFactory(host="a.b.example.com", origin__port=exact.port)
+    eventually(lambda: edge.health()["domains"] == 3)
+    assert serves(edge, exact, last.host)
+    assert serves(edge, near, "x.y.b.example.com")
+    assert serves(edge, far, "b.example.com")
+    assert edge.get("example.com").status_code == 404
+    assert serves(edge, exact, "A.B.EXAMPLE.com.:80")
+
+
+def test_an_alias_moves_from_one_domain_to_another(edge, start_origin):
+    first, second = start_origin(), start_origin()
+    one, two = DomainFactory(origin__port=first.port), DomainFactory(origin__port=second.port)
+    alias = HostNameFactory(domain=one, name="moving.example")
+    eventually(lambda: serves(edge, first, "moving.example", "/1"))
+    alias.domain = two
+    alias.save()
+    flush()
+    eventually(lambda: serves(edge, second, "moving.example", "/2"))
+    one.notes = "saved again, and must not take the name back"
+    one.default_ttl = 7
+    one.save()
+    eventually(lambda: applied([edge], one))
+    assert serves(edge, second, "moving.example", "/3")
+
+
+# -- Redis away -------------------------------------------------------------------------------------
+
+
+def test_an_edge_serves_on_without_redis_and_catches_up_by_itself(edges, origin, start_origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied(edges, domain))
+    keyspace.stop()
+    assert all(serves(edge, origin, domain.host, "/without") for edge in edges)
+    other = start_origin()
+    entry = domain.origins.get()
+    entry.port = other.port
+    entry.save()
+    later = DomainFactory(origin__port=other.port)
+    status = publication_status(kind=Kind.DOMAIN, object_id=domain.pk)
+    assert status.tone == "pending"
+    assert "Redis" in status.sentence
+    keyspace.start()
+    flush()
+    eventually(lambda: applied(edges, domain) and applied(edges, later))
+    assert all(serves(edge, other, domain.host, "/after") for edge in edges)
+    assert all("whole index: entries" not in edge.errors() for edge in edges)  # from its last id
+
+
+def test_an_edge_that_restarts_while_redis_is_dead_boots_from_its_snapshot(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    gone = DomainFactory(origin__port=origin.port)
+    gone.delete()
+    eventually(lambda: serves(edge, origin, domain.host) and edge.health()["domains"] == 1)
+    keyspace.stop()
+    edge.stop(signal.SIGKILL)
+    edge.start()
+    assert serves(edge, origin, domain.host, "/booted")
+    assert edge.get(gone.host).status_code == 404
+    assert edge.health()["redis"] == "unreachable"
+    keyspace.start()
+    domain.default_ttl = 9
+    domain.save()
+    eventually(lambda: applied([edge], domain))
+
+
+def test_a_hanging_redis_holds_no_request_up(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: serves(edge, origin, domain.host))
+    os.kill(keyspace.process.pid, signal.SIGSTOP)
+    try:
+        for number in range(50):
+            assert edge.get(domain.host, f"/{number}").elapsed.total_seconds() < 1
+    finally:
+        os.kill(keyspace.process.pid, signal.SIGCONT)
+
+
+def test_requests_cost_redis_nothing(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: serves(edge, origin, domain.host))
+
+    def reads():
+        stats = keyspace.client.info("commandstats")
+        return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("get", "mget", "zrange"))
+
+    before = reads()
+    for number in range(100):
+        edge.get(domain.host, f"/{number % 10}")
+        edge.get(f"unknown-{number}.example")
+    assert reads() == before
+
+
+def test_an_edge_that_was_away_past_the_end_of_the_stream_compares_the_index(edge, origin, keyspace):
+    kept, dropped = DomainFactory(origin__port=origin.port), DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], dropped))
+    edge.stop()
+    dropped.delete()
+    late = DomainFactory(origin__port=origin.port)
+    keyspace.client.xtrim(names.CHANGES, maxlen=0)
+    edge.start()
+    eventually(lambda: serves(edge, origin, late.host))
+    assert serves(edge, origin, kept.host)
+    assert edge.get(dropped.host).status_code == 404
+
+
+# -- Redis emptied, shrunken, restored --------------------------------------------------------------
+
+
+def test_a_flushed_redis_is_repaired_and_no_request_meets_a_wrong_configuration(edges, origin, keyspace):
+    domain, removed = DomainFactory(origin__port=origin.port), DomainFactory(origin__port=origin.port)
+    removed.delete()
+    eventually(lambda: applied(edges, domain))
+    wrong, over = [], threading.Event()
+
+    def watch(edge):
+        number = 0
+        while not over.is_set():
+            number += 1
+            try:
+                answers = edge.get(domain.host, f"/{number}"), edge.get(removed.host)
+            except requests.ConnectionError:
+                continue  # a killed worker takes the connections with it that it was answering
+            if [answer.status_code for answer in answers] != [200, 404]:
+                wrong.append(answers)
+
+    watchers = [threading.Thread(target=watch, args=(edge,)) for edge in edges]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        keyspace.client.flushall()
+        eventually(lambda: all("holds no keyspace" in edge.errors() for edge in edges))
+        call_command("sync_keyspace", "--repair")
+        domain.default_ttl = 8
+        domain.save()
+        eventually(lambda: applied(edges, domain))
+        for edge in edges:
+            os.kill(edge.workers()[0], signal.SIGKILL)
+        domain.default_ttl = 9
+        domain.save()
+        eventually(lambda: applied(edges, domain))
+    finally:
+        over.set()
+        for watcher in watchers:
+            watcher.join()
+    assert wrong == []
+
+
+def test_a_shrunken_index_never_means_forget(edge, origin, keyspace):
+    domains = [DomainFactory(origin__port=origin.port) for _ in range(3)]
+    eventually(lambda: applied([edge], domains[-1]))
+    keyspace.client.zrem(names.index_key(Kind.DOMAIN), domains[0].host)
+    keyspace.client.delete(names.document_key(Kind.DOMAIN, domains[0].host), names.CHANGES)
+    keyspace.client.hset(names.META, names.META_LAST, "1-1")
+    eventually(lambda: edge.health()["status"] == "warning")
+    assert all(serves(edge, origin, domain.host) for domain in domains)
+    assert "no longer lists" in edge.health()["problems"][0]
+    state = next(state for state in edge_states() if state.node.name == "edge-1")
+    assert state.orphan_names == [f"domain:{domains[0].host}"]
+    call_command("sync_keyspace", "--repair")
+    eventually(lambda: edge.health()["status"] == "ok")
+
+
+def published(keyspace, host):
+    return json.loads(keyspace.client.get(names.document_key(Kind.DOMAIN, host)))
+
+
+def announce(keyspace, host, document, **entry):
+    """Put a document into Redis as if the control plane had, whatever it says."""
+    client = keyspace.client
+    text = document if isinstance(document, str) else json.dumps(document)
+    client.set(names.document_key(Kind.DOMAIN, host), text)
+    last = client.hget(names.META, names.META_LAST)
+    fields = {"kind": "domain", "key": host, "op": "put", "prev": last, **entry}
+    stream_id = client.xadd(names.CHANGES, fields)
+    client.hset(names.META, mapping={names.META_LAST: stream_id})
+    return stream_id
+
+
+def test_an_older_revision_is_not_taken_unless_the_epoch_is_newer(edge, origin, start_origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    document, other = published(keyspace, domain.host), start_origin()
+    document["origins"][0]["port"] = other.port
+    older = {**document, "rev": document["rev"] - 1}
+    place = announce(keyspace, domain.host, older, epoch=document["epoch"], rev=document["rev"])
+    eventually(lambda: keyspace.client.hget(names.ack_key("edge-1"), "stream") == place)
+    assert serves(edge, origin, domain.host, "/older")
+    restored = {**document, "rev": 1, "epoch": document["epoch"] + 1}
+    announce(keyspace, domain.host, restored, epoch=document["epoch"] + 1, rev=1)
+    eventually(lambda: serves(edge, other, domain.host, "/restored"))
+
+
+# -- documents that are not right -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda document: "{", "JSON"),
+        (lambda document: "7", "JSON"),
+        (lambda document: {**document, "schema": 99}, "schema"),
+        (lambda document: {**document, "origins": []}, "origins"),
+        (lambda document: {**document, "host": "other.example"}, "other.example"),
+    ],
+)
+def test_a_malformed_document_is_refused_and_reported_and_the_last_good_one_stays(
+    edge, origin, keyspace, spoil, why
+):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    good = published(keyspace, domain.host)
+    rev = good["rev"] + 1
+    announce(keyspace, domain.host, spoil({**good, "rev": rev}), epoch=good["epoch"], rev=rev)
+    refused = eventually(lambda: json.loads(keyspace.client.hget(names.ack_key("edge-1"), "refusals")))
+    assert refused[f"domain:{domain.host}"]["rev"] == rev
+    assert why in refused[f"domain:{domain.host}"]["why"]
+    assert serves(edge, origin, domain.host, "/still")
+    assert edge.health()["status"] == "warning"
+    assert edge.metric("cirrus_config_errors_total") == 1
+    edge.stop()
+    edge.start()
+    assert serves(edge, origin, domain.host, "/restarted")
+
+
+# -- processes --------------------------------------------------------------------------------------
+
+
+def test_a_killed_worker_is_replaced_by_one_that_knows_and_learns(edge, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    killed = edge.workers()[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: killed not in edge.workers() and serves(edge, origin, domain.host, "/1"))
+    domain.default_ttl = 9
+    domain.save()
+    eventually(lambda: applied([edge], domain))
+    assert edge.errors().count("comparing with the whole index") <= 1
+
+
+def test_a_reload_loses_nothing_and_hands_the_subscription_over(edge, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    edge.reload()
+    assert serves(edge, origin, domain.host, "/1")
+    later = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], later))
+    assert serves(edge, origin, later.host)
+
+
+@pytest.mark.parametrize("damage", ["torn", "garbage", "flipped"])
+def test_a_damaged_snapshot_is_used_up_to_the_damage(edge, origin, keyspace, damage):
+    first = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], first))
+    second = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], second))
+    edge.stop()
+    snapshot = edge.folder / "snapshot"
+    content = snapshot.read_bytes()
+    start = content.index(b"put domain " + second.host.encode())
+    if damage == "torn":
+        snapshot.write_bytes(content[: start + 40])
+    elif damage == "garbage":
+        snapshot.write_bytes(content + b"\x00\xffrubbish\nput domain x y z\n")
+    else:
+        snapshot.write_bytes(content[: start + 200] + b"\x01" + content[start + 201 :])
+    keyspace.stop()
+    edge.start()
+    assert serves(edge, origin, first.host)
+    assert edge.get(second.host).status_code == (200 if damage == "garbage" else 404)
+    keyspace.start()
+    eventually(lambda: serves(edge, origin, second.host))
+    edge.stop()
+    keyspace.stop()
+    edge.start()
+    assert serves(edge, origin, second.host, "/whole-again")
+
+
+def test_an_edge_with_nothing_says_so_and_serves_nothing_wrong(start_edge, transactional_db, keyspace):
+    edge = start_edge("edge-1", wait=False)
+    eventually(edge.health)
+    assert edge.get("www.example.com").status_code == 503
+    assert edge.health()["status"] == "failing"
+
+
+def test_the_acknowledgement_says_how_far_and_how_well(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    ack = keyspace.client.hgetall(names.ack_key("edge-1"))
+    assert set(ack) == set(names.ACK_FIELDS)
+    assert ack["state"] == "live"
+    assert abs(float(ack["skew"])) < 0.5
+    assert ack["domains"] == "1"
+    assert Domain.objects.count() == 1
