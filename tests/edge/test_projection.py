@@ -255,6 +255,47 @@ def test_a_save_with_a_hanging_redis_takes_little_more_than_a_second(keyspace):
     assert Outbox.objects.filter(object_id=domain.pk).exists()
 
 
+def killed(work):
+    """Do `work` in a process of its own, which kills itself (SIGKILL) at the end at the latest."""
+    connection.close()  # the child opens its own
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def test_a_worker_that_is_killed_between_commit_and_flush_loses_nothing(keyspace):
+    def save_and_die():
+        with transaction.atomic():
+            transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))
+            DomainFactory(host="www.a.example")
+
+    killed(save_and_die)
+    assert Domain.objects.filter(host="www.a.example").exists()
+    assert documents(keyspace) == {}
+    flush()
+    assert set(documents(keyspace)) == {"www.a.example"}
+
+
+def test_the_lock_of_a_worker_that_was_killed_is_free_again_after_its_time(keyspace, monkeypatch):
+    monkeypatch.setattr(projection, "LOCK_TIME", 1)
+
+    def lock_and_die():
+        with publishing():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    killed(lock_and_die)
+    with pytest.raises(PublishingBusy):
+        flush(patience=0.05)
+    flush(patience=10)
+    DomainFactory(host="www.a.example")
+    assert set(documents(keyspace)) == {"www.a.example"}
+
+
 def test_a_worker_that_is_killed_after_the_write_only_repeats_itself(keyspace):
     domain = DomainFactory(host="www.a.example")
     # As if it had died before it could delete the row…

@@ -1,11 +1,13 @@
 """Comparing Redis with the database, and bringing it back: whatever was lost, added or restored."""
 
 import json
+import threading
 import time
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from domains.models import Domain
@@ -281,6 +283,37 @@ def test_an_object_that_cannot_be_rendered_is_told_and_keeps_its_document(publis
     assert len(plan.broken) == 1
     assert "cheese" in plan.broken[0]
     assert {"www.1.example", "www.2.example"} <= set(documents(published))
+
+
+def test_a_comparison_and_a_repair_while_saves_go_on_find_nothing_and_break_nothing(published):
+    failed = []
+
+    def save():
+        try:
+            for n in range(40):
+                domain = Domain.objects.get(host=f"www.{n % 8}.example")
+                domain.default_ttl = 1_000 + n
+                domain.save()
+        except Exception as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    looks = 0
+    while saver.is_alive():
+        plan = keyspace_repair() if looks % 2 else keyspace_compare()
+        assert plan.sound, plan.lines()
+        looks += 1
+    saver.join()
+    assert failed == []
+    assert looks > 2
+    outbox_drain()
+    assert {document["cache"]["default_ttl"] for document in documents(published).values()} == set(
+        range(1_032, 1_040)
+    )
+    assert_sound()
 
 
 def test_two_repairs_do_not_run_at_once(published):
