@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import IntegrityError, models
+from django.db import IntegrityError, OperationalError, models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
@@ -13,6 +13,9 @@ from domains.forms import AliasForm, AliasFormSet
 from domains.hostnames import searched_hostname
 from domains.models import Domain, HostName, Origin
 from domains.services import domain_disable, domain_enable
+
+#: How often one save may lose a race for a name; each loss means that somebody else has won.
+RACES = 3
 
 
 class OriginsFilter(admin.SimpleListFilter):
@@ -94,12 +97,15 @@ class DomainAdmin(ModelAdmin):
         """Let the loser of a race for a host name be told so, at the field.
 
         Another person may claim a name between our look and our write; the database refuses the
-        second. Validated once more, the form meets the winner's claim and says whose it is.
+        second (or ends the deadlock of two who claim each other's names). Validated once more, the
+        form meets the winner's claim and says whose it is.
         """
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except IntegrityError:
-            return super().changeform_view(request, *args, **kwargs)
+        for _ in range(RACES):
+            try:
+                return super().changeform_view(request, *args, **kwargs)
+            except (IntegrityError, OperationalError):
+                continue
+        return super().changeform_view(request, *args, **kwargs)
 
     @display(description="host name", ordering="host")
     def name(self, domain: Domain) -> str:

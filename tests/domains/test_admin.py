@@ -1,6 +1,11 @@
 """The pages of domains, as an operator uses them."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
+from django.test import Client
 from django.urls import reverse
 
 from domains.models import Domain, HostName, HostNameQuerySet
@@ -210,3 +215,24 @@ def test_the_filter_finds_domains_without_an_origin(admin_client, keyspace):
 
 def test_an_empty_list_says_what_a_domain_is(admin_client, keyspace):
     assert "A domain is a site that your edges serve" in admin_client.get(LIST).content.decode()
+
+
+def test_of_many_who_claim_each_others_names_at_once_one_wins_and_nobody_sees_a_failure(admin_user, keyspace):
+    together = threading.Barrier(4)
+
+    def claim(number: int) -> int:
+        client = Client()
+        client.force_login(admin_user)
+        host, alias = ("a.example", "b.example") if number % 2 else ("b.example", "a.example")
+        together.wait()
+        try:
+            return client.post(ADD, form(host, aliases=[alias])).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=4) as people:
+        statuses = sorted(people.map(claim, range(4)))
+
+    assert statuses == [200, 200, 200, 302]
+    assert Domain.objects.count() == 1
+    assert set(HostName.objects.values_list("name", flat=True)) == {"a.example", "b.example"}
