@@ -90,13 +90,13 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(Outbox)
 class OutboxAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "staged_at", "error"]
+    list_display = ["__str__", "staged_at", "error", "attempts", "retry_at"]
     list_filter = ["kind", ("error", admin.EmptyFieldListFilter)]
     search_fields = ["object_id", "error"]
     ordering = ["pk"]
     show_full_result_count = False
     empty_text = "Nothing waits: every change that was saved is in Redis."
-    fieldsets = [(None, {"fields": [("kind", "object_id"), "staged_at", "error"]})]
+    fieldsets = [(None, {"fields": [("kind", "object_id"), "staged_at", "error", ("attempts", "retry_at")]})]
     actions = ["try_again"]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
@@ -118,9 +118,11 @@ class PublicationAdmin(ReadOnlyAdmin):
     empty_text = "Nothing has been published yet: add a node, then a domain with an origin."
     fieldsets = [
         (None, {"fields": [("kind", "key"), ("rev", "epoch"), "live"]}),
+        ("Who has applied it", {"fields": ["answers"]}),
         ("Times", {"fields": [("saved_at", "published_at"), ("applied_at", "applied_by")]}),
         ("For tracing", {"fields": [("stream_id", "digest"), "object_id"]}),
     ]
+    readonly_fields = ["answers"]
     actions = ["publish_again"]
 
     def has_republish_permission(self, request: HttpRequest) -> bool:
@@ -135,6 +137,11 @@ class PublicationAdmin(ReadOnlyAdmin):
         if publication.applied_at is None:
             return None
         return f"{(publication.applied_at - publication.saved_at).total_seconds():.2f} s"
+
+    @display(description="edges", empty_value="no edge is up to serve it")
+    def answers(self, publication: Publication) -> str | None:
+        edges = services.change_status(rev=publication.rev).edges
+        return ", ".join(f"{e.node}: {e.answer}" + (f" ({e.why})" if e.why else "") for e in edges) or None
 
     @admin.action(description="Publish again, even if nothing has changed", permissions=["republish"])
     def publish_again(self, request: HttpRequest, queryset: models.QuerySet[Publication]) -> None:

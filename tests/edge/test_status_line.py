@@ -140,6 +140,17 @@ def test_the_outbox_shows_what_waits_and_can_be_tried_again(admin_client, keyspa
     assert "Nothing waits" in text_of(admin_client.get("/admin/edge/outbox/"))
 
 
+def test_a_publication_tells_who_has_applied_it(admin_client, keyspace):
+    for name in ("edge-1", "edge-2"):
+        NodeFactory(name=name)
+    domain = DomainFactory()
+    acknowledge(keyspace, "edge-1")
+    publication = Publication.objects.get(key=domain.host)
+    url = reverse("admin:edge_publication_change", args=[publication.pk])
+
+    assert "edge-1: applied, edge-2: pending" in text_of(admin_client.get(url))
+
+
 def test_machine_state_is_read_only(admin_client, keyspace):
     DomainFactory()
     publication = Publication.objects.get()
