@@ -6,17 +6,26 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
 import redis
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -177,15 +186,25 @@ class EdgeServer:
 class Origin:
     """A web server whose answers a test sets; it counts and keeps what it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.requests: list[OriginRequest] = []
         self.answer: Callable[[OriginRequest], OriginAnswer] = lambda request: OriginAnswer(
             body=f"{request.path} from {self.port}".encode()
         )
         outer = self
 
+        self.connections: set[socket.socket] = set()
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.connections.add(self.request)
+                super().setup()
+
+            def finish(self) -> None:
+                outer.connections.discard(self.request)
+                super().finish()
 
             def handle_any(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
@@ -194,6 +213,8 @@ class Origin:
                 )
                 outer.requests.append(request)
                 answer = outer.answer(request)
+                if answer.wait:
+                    answer.wait.wait(30)
                 if answer.hang_up:
                     self.close_connection = True
                     return
@@ -210,7 +231,9 @@ class Origin:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.server.daemon_threads = True
         self.port = int(self.server.server_address[1])
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
@@ -220,9 +243,12 @@ class Origin:
         return sum(1 for request in self.requests if request.path == path)
 
     def stop(self) -> None:
-        """Refuse connections from now on."""
+        """Refuse connections from now on, and cut those that are open."""
         self.server.shutdown()
         self.server.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)
@@ -237,9 +263,80 @@ class OriginRequest:
 
 @dataclass(frozen=True)
 class OriginAnswer:
-    """What an origin answers; `hang_up` closes the connection instead."""
+    """What an origin answers, once `wait` is set; `hang_up` closes the connection instead."""
 
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     hang_up: bool = False
+    wait: threading.Event | None = None
+
+
+class NameServer:
+    """A name server (UDP) that answers from `records`: name → addresses; TTL 1 s, else NXDOMAIN."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, list[str]] = {}
+        self.questions: list[str] = []
+        self.failing = False
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                packet, client = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            query = dns.message.from_wire(packet)
+            response = dns.message.make_response(query)
+            question = query.question[0]
+            name = question.name.to_text().rstrip(".").lower()
+            self.questions.append(name)
+            kind = "AAAA" if question.rdtype == 28 else "A"
+            found = [
+                address for address in self.records.get(name, []) if (":" in address) == (kind == "AAAA")
+            ]
+            if self.failing:
+                response.set_rcode(dns.rcode.SERVFAIL)
+            elif name not in self.records:
+                response.set_rcode(dns.rcode.NXDOMAIN)
+            elif found:
+                response.answer.append(dns.rrset.from_text(question.name, 1, "IN", kind, *found))
+            self.socket.sendto(response.to_wire(), client)
+
+    def stop(self) -> None:
+        """Answer nothing from now on."""
+        self.socket.close()
+
+
+def certificate_for(*names: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's TLS context with a certificate for `names`, and the file that makes clients trust it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    cert_file, key_file = folder / "certificate.pem", folder / "key.pem"
+    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert_file, key_file)
+    return context, cert_file

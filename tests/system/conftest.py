@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -42,12 +43,12 @@ def start_edge(edge_settings: dict[str, str]) -> Iterator[Callable[..., EdgeServ
 
 
 @pytest.fixture
-def start_origin() -> Iterator[Callable[[], Origin]]:
+def start_origin() -> Iterator[Callable[..., Origin]]:
     """`start_origin()`: a web server whose answers the test sets."""
     running: list[Origin] = []
 
-    def start() -> Origin:
-        running.append(Origin())
+    def start(**options: Any) -> Origin:
+        running.append(Origin(**options))
         return running[-1]
 
     yield start
@@ -56,7 +57,7 @@ def start_origin() -> Iterator[Callable[[], Origin]]:
 
 
 @pytest.fixture
-def origin(start_origin: Callable[[], Origin]) -> Origin:
+def origin(start_origin: Callable[..., Origin]) -> Origin:
     return start_origin()
 
 

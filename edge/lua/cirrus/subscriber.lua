@@ -305,13 +305,16 @@ function Subscriber:session()
   self:look_at_clock()
   if not store.version() or not state:get("stream") then
     self:compare("this edge has nothing yet")
+  elseif (state:get("orphans") or 0) > 0 then
+    self:compare("are the orphans still orphans?")
   end
-  local sent = {}
+  local sent = { at = 0 }
   while not ngx.worker.exiting() do
     state:set("redis_error", "")
     state:set("contact", ngx.now())
     self.pause = nil
-    if not sent.at or sent.rev ~= state:get("rev") or sent.epoch ~= state:get("epoch") or ngx.now() - sent.at >= HEARTBEAT then
+    local grown = sent.rev ~= state:get("rev") or sent.epoch ~= state:get("epoch")
+    if grown or ngx.now() - sent.at >= HEARTBEAT then
       sent = acknowledgement.send(pipeline, sent)
     end
     if ngx.now() - self.clock_at >= SKEW_EVERY then

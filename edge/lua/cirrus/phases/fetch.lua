@@ -14,8 +14,6 @@ local var = ngx.var
 local _M = {}
 
 local MAX_ATTEMPTS = 4
--- A request that has come through us this often goes in a circle (RFC 8586).
-local MAX_LOOPS = 4
 
 local cooling = {} -- label of an origin → until when
 
@@ -95,10 +93,6 @@ end
 
 -- location /: the first attempt.
 function _M.first()
-  local _, loops = (var.http_cdn_loop or ""):gsub("cirrus", "")
-  if loops >= MAX_LOOPS then
-    return answer(508, "This request goes in a circle: an origin of this site leads back to this CDN.")
-  end
   local site = site_of_request()
   var.cirrus_order = table.concat(origins.order(site.origins, is_cooling, math.random), ",")
   return attempt(site, ngx.HTTP_BAD_GATEWAY)

@@ -1,0 +1,135 @@
+"""What a real edge keeps, for how long, and what it says about it."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from tests.factories import DomainFactory
+from tests.servers import OriginAnswer, eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def domain(edge, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+    return domain
+
+
+def answering(origin, cache_control, body=b"x", status=200, more=()):
+    headers = ((("Cache-Control", cache_control),) if cache_control else ()) + tuple(more)
+    origin.answer = lambda request: OriginAnswer(status=status, body=body, headers=headers)
+
+
+def statuses(edge, domain, path, times=2, **options):
+    return [edge.get(domain.host, path, **options).headers["X-Cache"] for _ in range(times)]
+
+
+def test_the_origin_says_how_long_and_the_domain_where_it_does_not(edge, origin, domain):
+    answering(origin, "max-age=60")
+    assert statuses(edge, domain, "/max-age") == ["MISS", "HIT"]
+    answering(origin, None)
+    assert statuses(edge, domain, "/silent") == ["MISS", "HIT"]
+    domain.default_ttl = 0
+    domain.save()
+    paths = count()
+    eventually(lambda: statuses(edge, domain, f"/never-{next(paths)}") == ["MISS", "MISS"])
+
+
+@pytest.mark.parametrize(
+    "cache_control", ["no-store", "private", "no-cache", "max-age=0", "s-maxage=0, max-age=60"]
+)
+def test_what_the_origin_forbids_is_not_kept(edge, origin, domain, cache_control):
+    answering(origin, cache_control)
+    assert statuses(edge, domain, "/forbidden") == ["MISS", "MISS"]
+    assert edge.get(domain.host, "/forbidden").headers["Cache-Control"] == cache_control
+
+
+def test_a_cookie_is_never_given_to_a_second_client(edge, origin, domain):
+    answering(origin, "max-age=60", more=(("Set-Cookie", "session=1"),))
+    assert statuses(edge, domain, "/cookie") == ["MISS", "MISS"]
+
+
+def test_an_answer_is_kept_for_each_variant(edge, origin, domain):
+    origin.answer = lambda request: OriginAnswer(
+        body=request.headers.get("Accept-Language", "").encode(),
+        headers=(("Cache-Control", "max-age=60"), ("Vary", "Accept-Language")),
+    )
+    for language in ("de", "fr", "de", "fr"):
+        assert edge.get(domain.host, "/vary", headers={"Accept-Language": language}).text == language
+    assert origin.asked("/vary") == 2
+
+
+def test_the_client_sees_the_origins_headers_and_the_age(edge, origin, domain):
+    answering(origin, "max-age=60", more=(("ETag", '"v1"'), ("Age", "7")))
+    first = edge.get(domain.host, "/age")
+    assert first.headers["Cache-Control"] == "max-age=60"
+    assert first.headers["ETag"] == '"v1"'
+    assert first.headers["Via"] == "1.1 edge-1 (cirrus)"
+    assert len(first.headers["X-Request-Id"]) == 32
+    assert 7 <= int(first.headers["Age"]) <= 9
+    second = edge.get(domain.host, "/age")
+    assert second.headers["X-Cache"] == "HIT"
+    assert int(second.headers["Age"]) >= 7
+    assert second.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+
+
+def test_a_thousand_clients_at_once_cost_the_origin_one_request(edge, origin, domain):
+    arrived = threading.Event()
+    origin.answer = lambda request: OriginAnswer(body=b"once", wait=arrived)
+    with ThreadPoolExecutor(50) as clients:
+        waiting = [clients.submit(edge.get, domain.host, "/popular") for _ in range(50)]
+        eventually(lambda: origin.asked("/popular"))
+        arrived.set()
+        assert {answer.result().text for answer in waiting} == {"once"}
+    assert origin.asked("/popular") == 1
+
+
+def test_a_stale_answer_is_better_than_none_unless_the_origin_forbids_it(edge, origin, domain):
+    answering(origin, "max-age=1", body=b"old")
+    edge.get(domain.host, "/lenient")
+    answering(origin, "max-age=1, must-revalidate", body=b"old")
+    edge.get(domain.host, "/strict")
+    origin.stop()
+    eventually(lambda: edge.get(domain.host, "/lenient").headers["X-Cache"] in ("STALE", "UPDATING"))
+    assert edge.get(domain.host, "/lenient").text == "old"
+    eventually(lambda: edge.get(domain.host, "/strict").status_code == 502)
+
+
+def test_each_host_of_a_wildcard_has_its_own_objects(edge, origin):
+    wildcard = DomainFactory(host="*.tenants.example", origin__port=origin.port)
+    eventually(lambda: edge.get("a.tenants.example", "/known").status_code == 200)
+    origin.answer = lambda request: OriginAnswer(body=request.headers["Host"].encode())
+    for tenant in ("a", "b"):
+        host = wildcard.host.replace("*", tenant)
+        assert [edge.get(host, "/page").text for _ in range(2)] == [host, host]
+
+
+def test_head_is_answered_from_what_get_has_stored(edge, origin, domain):
+    answering(origin, "max-age=60", body=b"body")
+    edge.get(domain.host, "/head")
+    answer = edge.request("HEAD", domain.host, "/head")
+    assert (answer.headers["X-Cache"], answer.headers["Content-Length"], answer.content) == ("HIT", "4", b"")
+
+
+def test_other_methods_go_to_the_origin_each_time(edge, origin, domain):
+    answering(origin, "max-age=60")
+    for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        for _ in range(2):
+            assert edge.request(method, domain.host, "/unsafe").status_code == 200
+    assert origin.asked("/unsafe") == 10
+
+
+def test_the_counters_tell_hits_from_misses_and_do_not_grow_with_strangers(edge, origin, domain):
+    for number in range(30):
+        edge.get(f"stranger-{number}.example")
+    answering(origin, "max-age=60")
+    statuses(edge, domain, "/counted", times=4)
+    eventually(lambda: edge.metric('nginx_cache_status_total{status="HIT"}') == 3)
+    assert edge.metric('nginx_http_requests_total{host="unknown",status="404"}') >= 30
+    assert edge.metric(f'nginx_http_requests_total{{host="{domain.host}",status="200"}}') >= 4
+    text = (edge.folder / "access.log").read_text
+    eventually(lambda: '"cache":"HIT"' in text())
