@@ -91,7 +91,7 @@ def read_acks(nodes: Iterable[str], *, since: str = "") -> Acks:
                     pipe.xrange(keyspace.acks_key(name), min=str(milliseconds(since)))
             (seconds, microseconds), *answers = pipe.execute()
     except RedisUnreachable as error:
-        return Acks(failure=str(error).partition(" (")[0])
+        return Acks(failure=error.what)
     now = seconds + microseconds / 1e6
     said = answers[::2] if since else answers
     past = answers[1::2] if since else [[] for _ in names]

@@ -12,17 +12,17 @@ class NotPublished(CirrusError):
 class RedisUnreachable(NotPublished):
     """Redis did not answer, or not in time."""
 
+    what = "Redis cannot be reached"
+
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"Redis cannot be reached ({reason.rstrip('.')}).")
+        super().__init__(f"{self.what} ({reason.rstrip('.')}).")
 
 
 class RedisRefuses(RedisUnreachable):
     """Redis answers, and does not do what it is asked: no rights, no memory, a replica."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.args = (f"Redis refuses ({reason.rstrip('.')}).",)
+    what = "Redis refuses"
 
 
 class PublishingBusy(NotPublished):

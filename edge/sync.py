@@ -54,6 +54,8 @@ def keyspace_repair(
 ) -> Plan:
     """Make Redis hold what the database says; the plan that was carried out.
 
+    What it found is noted in `Keyspace`, where metrics see it.
+
     `rebuild` writes everything again under a new epoch; that happens by itself where Redis knows
     newer revisions than the database. `trust_edges` does so also where only an edge knows them: by
     an operator's hand only, or a single broken edge could have everything written again and again.
@@ -74,11 +76,12 @@ def keyspace_repair(
             with publishing(patience=JOB_PATIENCE, repairing=True) as turn:
                 restore_meta(turn)
         flush(patience=JOB_PATIENCE)
+    _note(drift=len(plan.differences) + len(plan.broken), error="")
     return plan
 
 
 def keyspace_reconcile() -> None:
-    """Repair what has drifted, and note what was found where metrics and the portal see it."""
+    """Repair what has drifted; a refusal is noted where the portal shows it to whoever waits."""
     try:
         plan = keyspace_repair()
     except PlanRefused as error:
@@ -87,7 +90,6 @@ def keyspace_reconcile() -> None:
     except (NotPublished, RepairBusy) as error:
         logger.warning("the keyspace was not compared: %s", error)
     else:
-        _note(drift=len(plan.differences) + len(plan.broken), error="")
         if not plan.sound:
             logger.warning("the keyspace had drifted: %s", "; ".join(plan.lines()))
 
@@ -109,8 +111,9 @@ def outbox_drain() -> None:
 
 def _make_plan(progress: Progress, *, rewrite: bool) -> Plan:
     plan = Plan(lineage=read_standing(thorough=True).lineage, rewrite=rewrite)
-    given = _given()
-    plan.edges_ahead = [name for name, position in _positions_of_edges().items() if position > given]
+    positions = _positions_of_edges()
+    given = _given()  # asked last: a save in between must not make an edge look ahead
+    plan.edges_ahead = [name for name, position in positions.items() if position > given]
     for kind in Kind.values:
         plan.published[kind] = published_count(kind)
         comparison = Comparison(kind, rewrite, plan.broken.append)
@@ -131,7 +134,7 @@ def _make_plan(progress: Progress, *, rewrite: bool) -> Plan:
 
 def _still_there(comparison: Comparison, found: list[Difference]) -> Iterator[Difference]:
     for chunk in _chunks(found):
-        with publishing(patience=JOB_PATIENCE):
+        with publishing(patience=JOB_PATIENCE, repairing=True):
             staged = Outbox.objects.filter(kind=comparison.kind, object_id__in=[d.object_id for d in chunk])
             on_their_way = set(staged.values_list("object_id", flat=True))
             still = list(comparison.again([d for d in chunk if d.object_id not in on_their_way]))

@@ -257,6 +257,8 @@ def test_the_scheduled_comparison_notes_that_it_was_refused(published):
     assert noted.drift == 8
     assert "CIRRUS_REPAIR_DELETE_SHARE" in noted.drift_error
     assert len(documents(published)) == 8
+    keyspace_repair(force=True)
+    assert Keyspace.objects.get().drift_error == ""
 
 
 def test_a_change_that_is_on_its_way_is_not_drift(published):
