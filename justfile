@@ -60,8 +60,8 @@ logs *NAMES:
 # The whole test suite: on SQLite, then what touches the database on PostgreSQL, then luacheck
 [group('tests')]
 test: _servers
-    python -m pytest
-    python -m tests.postgres pytest tests/accounts tests/domains tests/edge tests/nodes tests/site --ignore=tests/site/test_keeper.py
+    python -m pytest -q -n 2 --dist loadfile
+    python -m tests.postgres pytest -q -n 2 --dist loadfile tests/accounts tests/domains tests/edge tests/nodes tests/site/test_{portal,health,metrics,schedule}.py
     @just lua
 
 # Run pytest with arguments of yours: just pytest tests/edge -k outbox

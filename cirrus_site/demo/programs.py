@@ -63,7 +63,7 @@ def _redis(config: Config) -> Program:
     port = config.demo_redis_port
     return Program(
         name="redis",
-        what="keyspace, queue, cache",
+        what="keyspace and queue",
         command=[redis_binary() or "redis-server", str(redis_config(config))],
         where=f"{LOOPBACK}:{port}",
         listens=[Listener(LOOPBACK, port, "CIRRUS_DEMO_REDIS_PORT")],
@@ -117,7 +117,7 @@ def _origin(config: Config) -> Program:
 def _edge(config: Config, name: str, http: int, status: int) -> Program:
     return Program(
         name=name,
-        what=f"edge, status on :{status}",
+        what=f"edge, status :{status}",
         command=[
             *(*MANAGE, "run_edge", "--node", name),
             *("--http-port", str(http), "--status-port", str(status)),
