@@ -1,6 +1,7 @@
 """Fixtures of every test."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -27,3 +28,11 @@ def keyspace(redis_server: RedisServer) -> Iterator[RedisServer]:
     yield redis_server
     if redis_server.process is None:  # a test that stopped it and failed
         redis_server.start()
+
+
+@pytest.fixture
+def admin_user(db: None) -> Any:
+    """A superuser without a password: hashing one takes longer than most tests."""
+    from accounts.models import User
+
+    return User.objects.create_user("admin", is_staff=True, is_superuser=True)
