@@ -116,6 +116,11 @@ manage *ARGS:
 # Pin the requirements anew: requirements/*.in → *.txt, with hashes, for Python 3.11 to 3.13
 [group('project')]
 lock *ARGS:
-    UV_CUSTOM_COMPILE_COMMAND="just lock" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/runtime.in -o requirements/runtime.txt "$@"
-    UV_CUSTOM_COMPILE_COMMAND="just lock" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/dev.in -o requirements/dev.txt "$@"
-    @! grep -nE '^(-i|-f|--(extra-)?index-url|--find-links)|://' requirements/*.txt
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd requirements
+    export UV_CUSTOM_COMPILE_COMMAND="just lock"
+    for set in runtime dev; do
+      uv pip compile --quiet --universal --python-version 3.11 --generate-hashes "$set.in" -o "$set.txt" "$@"
+    done
+    ! grep -nE '^(-i|-f|--(extra-)?index-url|--find-links)|://' ./*.txt
