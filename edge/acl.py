@@ -15,7 +15,8 @@ READING = [
 
 #: The queue (Celery) and the cache (Django) of the control plane, by their prefixes in settings.
 CONTROL_KEYS = ["~cdn:*", "~celery:*", "~cirrus:*"]
-CONTROL_CHANNELS = [f"&{keyspace.NOTIFY}", "&celery:*"]
+#: Redis compares the pattern of a PSUBSCRIBE to the letter with these, and Celery has many.
+CONTROL_CHANNELS = ["&*"]
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ def keyspace_reconcile() -> None:
         logger.warning("the keyspace was not compared: %s", error)
     else:
         if not plan.sound:
-            logger.warning("the keyspace had drifted: %s", "; ".join(plan.lines()))
+            logger.warning(
+                "the keyspace had drifted: %s", "; ".join(line.rstrip(".") for line in plan.lines())
+            )
 
 
 def outbox_drain() -> None:

@@ -1,9 +1,13 @@
 """The Redis users: what each may do works, and everything else is refused by a real Redis."""
 
+import os
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
 import redis
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -15,6 +19,7 @@ from edge.store import reaching_redis
 from edge.sync import keyspace_repair
 from tests.edge.keyspace_reader import documents
 from tests.factories import DomainFactory, NodeFactory
+from tests.servers import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,7 +127,6 @@ def test_the_control_plane_publishes_repairs_caches_and_queues_as_its_own_user(u
         message = queue.get(timeout=5)
         message.ack()
         queue.close()
-        assert app.control.ping(connection=connection, timeout=0.1) == []
     cache = redis.Redis.from_url(f"{url}/2")
     cache.set("cirrus:1:session", "value", ex=5)
     assert cache.get("cirrus:1:session")
@@ -133,6 +137,24 @@ def test_the_control_plane_publishes_repairs_caches_and_queues_as_its_own_user(u
         lambda: control.acl_list(),
         lambda: control.set("somebody-elses", "key"),
     )
+
+
+def test_a_worker_starts_and_answers_as_the_control_user(users):
+    url = f"redis://control:control-secret@127.0.0.1:{users.port}"
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-A", "cirrus_site", "worker", "--pool=solo", "--loglevel=warning"],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "cirrus_site.settings", "REDIS_URL": url},
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with app.connection_for_write(url=f"{url}/1") as connection:
+            eventually(lambda: app.control.ping(connection=connection, timeout=0.5), within=30)
+        assert worker.poll() is None
+    finally:
+        worker.terminate()
+        worker.wait(timeout=20)
 
 
 def test_a_deleted_right_is_told_as_a_refusal_of_redis(users):
