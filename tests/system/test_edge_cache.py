@@ -36,7 +36,7 @@ def test_the_origin_says_how_long_and_the_domain_where_it_does_not(edge, origin,
     domain.default_ttl = 0
     domain.save()
     paths = count()
-    eventually(lambda: statuses(edge, domain, f"/never-{next(paths)}") == ["MISS", "MISS"])
+    eventually(lambda: statuses(edge, domain, f"/never-{next(paths)}") == ["MISS", "BYPASS"])
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_the_origin_says_how_long_and_the_domain_where_it_does_not(edge, origin,
 )
 def test_what_the_origin_forbids_is_not_kept(edge, origin, domain, cache_control):
     answering(origin, cache_control)
-    assert statuses(edge, domain, "/forbidden") == ["MISS", "MISS"]
+    assert statuses(edge, domain, "/forbidden") == ["MISS", "BYPASS"]
     assert edge.get(domain.host, "/forbidden").headers["Cache-Control"] == cache_control
 
 
 def test_a_cookie_is_never_given_to_a_second_client(edge, origin, domain):
     answering(origin, "max-age=60", more=(("Set-Cookie", "session=1"),))
-    assert statuses(edge, domain, "/cookie") == ["MISS", "MISS"]
+    assert statuses(edge, domain, "/cookie") == ["MISS", "BYPASS"]
 
 
 def test_an_answer_is_kept_for_each_variant(edge, origin, domain):
@@ -86,6 +86,31 @@ def test_a_thousand_clients_at_once_cost_the_origin_one_request(edge, origin, do
         arrived.set()
         assert {answer.result().text for answer in waiting} == {"once"}
     assert origin.asked("/popular") == 1
+
+
+def test_requests_for_what_is_not_stored_do_not_queue(edge, origin, domain):
+    answering(origin, "no-store")
+    edge.get(domain.host, "/dynamic")
+    together = threading.Barrier(8, timeout=5)
+
+    def answer(request):
+        together.wait()  # passes only once eight requests are here at the same time
+        return OriginAnswer(body=b"yours", headers=(("Cache-Control", "no-store"),))
+
+    origin.answer = answer
+    with ThreadPoolExecutor(8) as clients:
+        assert {r.text for r in clients.map(lambda _: edge.get(domain.host, "/dynamic"), range(8))} == {
+            "yours"
+        }
+
+
+def test_a_url_that_becomes_cacheable_is_cached_again(edge, origin, domain):
+    answering(origin, "no-store")
+    assert statuses(edge, domain, "/turning") == ["MISS", "BYPASS"]
+    answering(origin, "max-age=60")
+    domain.default_ttl = 77  # a new revision forgets what was noted
+    domain.save()
+    eventually(lambda: edge.get(domain.host, "/turning").headers["X-Cache"] == "HIT")
 
 
 def test_a_stale_answer_is_better_than_none_unless_the_origin_forbids_it(edge, origin, domain):

@@ -357,6 +357,14 @@ local function become_owner()
   end
 end
 
+local function count(keys)
+  local total = 0
+  for _ in pairs(keys or {}) do
+    total = total + 1
+  end
+  return total
+end
+
 local function known_documents()
   local known = store.keys()
   for _, kind in ipairs(keyspace.KINDS) do
@@ -375,11 +383,8 @@ local function run(premature)
     state:set("snapshot_error", problem)
   end
   local known = known_documents()
-  local domains = 0
-  for _ in pairs(known.domain) do
-    domains = domains + 1
-  end
-  setmetatable({ journal = file, known = known, domains = domains, orphans = {}, records = {} }, subscriber_mt):run()
+  local self = { journal = file, known = known, domains = count(known.domain), orphans = {}, records = {} }
+  setmetatable(self, subscriber_mt):run()
   if file then
     file:close()
   end
@@ -408,6 +413,7 @@ function _M.load_snapshot(path)
   end)
   state:set("journal_size", size)
   if complete then
+    state:set("domains", count(store.keys().domain))
     store.publish()
   end
   return complete

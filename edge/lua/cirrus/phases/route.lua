@@ -1,5 +1,6 @@
 -- set_by_lua for $cirrus_site: the domain that this request is for. "" is an unknown host, "!" means that
 -- nothing has been loaded yet. No coroutine, no I/O: this is all the Lua that runs before the cache.
+local passes = require "cirrus.passes"
 local sites = require "cirrus.sites"
 
 local var = ngx.var
@@ -7,8 +8,11 @@ local find = sites.find
 
 return function()
   local site, why = find(var.host)
-  if site then
-    return site.host
+  if not site then
+    return why == "loading" and "!" or ""
   end
-  return why == "loading" and "!" or ""
+  if site.passes and passes.has(site, var.request_uri, ngx.now()) then
+    var.cirrus_bypass = "1"
+  end
+  return site.host
 end

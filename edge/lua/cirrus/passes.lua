@@ -1,0 +1,35 @@
+-- URLs whose answers were not stored: they go past the cache for a while, and so past its lock, behind
+-- which the requests for one URL would otherwise queue although each needs an answer of its own.
+--
+--   passes.note(site, "/cart", now)      passes.has(site, "/cart", now)  -->  true
+--
+-- Kept in the compiled site of a worker, so a site without such URLs pays nothing, and a new revision
+-- forgets them. Keyed by checksum: long URLs are chosen by strangers and make poor keys. Two URLs with one
+-- checksum merely share the way past the cache.
+local crc32 = ngx.crc32_long
+
+local _M = {}
+
+local SECONDS = 10
+local MAX_URLS = 4096
+
+-- Note that the answer for `uri` was not stored; each further one renews the note.
+function _M.note(site, uri, now)
+  local urls = site.passes
+  if not urls or urls.count >= MAX_URLS then
+    urls = { count = 0, till = {} }
+    site.passes = urls
+  end
+  local key = crc32(uri)
+  if not urls.till[key] then
+    urls.count = urls.count + 1
+  end
+  urls.till[key] = now + SECONDS
+end
+
+function _M.has(site, uri, now)
+  local till = site.passes.till[crc32(uri)]
+  return till ~= nil and till > now
+end
+
+return _M

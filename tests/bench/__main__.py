@@ -1,0 +1,27 @@
+"""`just bench NAME`: figures of this machine, side by side with peers in one run. Loopback only."""
+
+import os
+import sys
+from importlib import import_module
+
+NAMES = ("edge", "load", "propagation")
+
+
+def main() -> None:
+    if len(sys.argv) != 2 or sys.argv[1] not in NAMES:
+        sys.exit(f"usage: just bench NAME, with NAME one of: {', '.join(NAMES)}")
+    name = sys.argv[1]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+    from tests.bench.report import publish
+    from tests.bench.stack import stack
+    from tests.servers import ROOT
+
+    with stack() as running:
+        rows = import_module(f"tests.bench.{name}").run(running)
+    publish(name, rows, ROOT / "var" / "bench")
+
+
+main()
