@@ -35,8 +35,23 @@ local function add(key, amount)
   pending[key] = (pending[key] or 0) + amount
 end
 
+local labelled_keys = {} -- name → label → key, so that a request builds no text
+
 function _M.count(name, label)
-  add(label and name .. "|" .. label or name, 1)
+  local key = name
+  if label then
+    local keys = labelled_keys[name]
+    if not keys then
+      keys = {}
+      labelled_keys[name] = keys
+    end
+    key = keys[label]
+    if not key then
+      key = name .. "|" .. label
+      keys[label] = key
+    end
+  end
+  add(key, 1)
 end
 
 local function request_key(host, status)

@@ -5,21 +5,21 @@
 -- Answers are kept for their TTL. While the name servers fail, the last answer is used on: an origin does
 -- not go away because its DNS does. Every address is held against the forbidden networks each time, so a
 -- name that is pointed at this machine's own network after it was entered gets nobody in.
+local memo = require "cirrus.memo"
 local networks = require "cirrus.networks"
 local platform = require "cirrus.platform"
 local settings = require "cirrus.settings"
 
-local lrucache = require "resty.lrucache"
-
 local _M = {}
 
-local NAMES = 4096
+local NAMES, ADDRESSES = 2048, 4096
 local MIN_TTL, MAX_TTL = 1, 3600
 local NEGATIVE_TTL = 2
 -- While an answer is renewed, or could not be, the last one counts this many seconds longer.
 local GRACE = 2
 
-local cache = assert(lrucache.new(NAMES))
+local cache = memo.new(NAMES)
+local judged = memo.new(ADDRESSES) -- address → may it be connected to?
 local deny, allow, servers, fixed
 
 -- The names of /etc/hosts (hosts(5)), lower case → addresses.
@@ -51,7 +51,12 @@ function _M.prepare()
 end
 
 function _M.is_allowed(address)
-  return networks.contains(allow, address) or not networks.contains(deny, address)
+  local good = judged:get(address)
+  if good == nil then
+    good = networks.contains(allow, address) or not networks.contains(deny, address)
+    judged:set(address, good)
+  end
+  return good
 end
 
 local function allowed_of(addresses)
@@ -103,7 +108,7 @@ end
 
 -- Addresses of a host name or of a literal address; nil and a sentence where there is none to connect to.
 function _M.addresses(host)
-  if networks.parse(host) then
+  if judged:get(host) ~= nil or networks.parse(host) then
     return allowed_of({ host })
   end
   if fixed[host] then

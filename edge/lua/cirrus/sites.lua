@@ -8,17 +8,17 @@
 -- changed is used again as it is. Both tables are bounded: a worker never holds all of a large CDN.
 local cjson = require "cjson.safe"
 local hosts = require "cirrus.hosts"
-local lrucache = require "resty.lrucache"
+local memo = require "cirrus.memo"
 local store = require "cirrus.store"
 
 local _M = {}
 
-local HOSTS, UNKNOWN, SITES = 8192, 1024, 4096
+local HOSTS, UNKNOWN, SITES = 4096, 512, 2048
 
 local version_of = store.version
-local by_host = assert(lrucache.new(HOSTS))
-local unknown = assert(lrucache.new(UNKNOWN)) -- of their own, so that a scan cannot drive out the known ones
-local compiled = assert(lrucache.new(SITES))
+local by_host = memo.new(HOSTS)
+local unknown = memo.new(UNKNOWN) -- of their own, so that a scan cannot drive out the known ones
+local compiled = memo.new(SITES)
 
 local function compile(document)
   for _, origin in ipairs(document.origins) do
