@@ -329,6 +329,19 @@ def test_a_killed_worker_is_replaced_by_one_that_knows_and_learns(edge, origin):
     assert edge.errors().count("comparing with the whole index") <= 1
 
 
+def test_what_a_killed_worker_had_not_written_down_is_in_the_snapshot_all_the_same(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    os.truncate(edge.folder / "snapshot", 0)  # as if it had been killed before it wrote
+    killed = edge.workers()[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: domain.host in (edge.folder / "snapshot").read_text())
+    keyspace.stop()
+    edge.stop()
+    edge.start()
+    assert serves(edge, origin, domain.host)
+
+
 def test_a_reload_loses_nothing_and_hands_the_subscription_over(edge, origin):
     domain = DomainFactory(origin__port=origin.port)
     eventually(lambda: applied([edge], domain))

@@ -92,10 +92,20 @@ function Subscriber:save()
     return
   end
   local done, problem = self.journal:append(records)
+  self:report_snapshot(problem)
   if done and self.journal:wants_rewrite() then
-    local _
-    _, problem = self.journal:rewrite(self:everything())
+    self:rewrite_snapshot()
   end
+end
+
+function Subscriber:rewrite_snapshot()
+  if self.journal then
+    local _, problem = self.journal:rewrite(self:everything())
+    self:report_snapshot(problem)
+  end
+end
+
+function Subscriber:report_snapshot(problem)
   state:set("journal_size", self.journal.size)
   if problem then
     ngx.log(ngx.ERR, problem)
@@ -345,13 +355,15 @@ function Subscriber:run()
 end
 
 -- Be the only subscriber: after a reload the one of the old workers finishes what it is doing first.
+-- Returns true, and whether the one before was killed; nil where this worker has to go too.
 local function become_owner()
   local own = ngx.worker.pid()
   while not ngx.worker.exiting() do
     local owner = state:get("subscriber")
-    if not owner or owner == own or not platform.is_alive(owner) then
+    local killed = owner ~= nil and not platform.is_alive(owner)
+    if not owner or owner == own or killed then
       state:set("subscriber", own)
-      return true
+      return true, killed
     end
     ngx.sleep(0.05)
   end
@@ -374,7 +386,11 @@ local function known_documents()
 end
 
 local function run(premature)
-  if premature or not become_owner() then
+  if premature then
+    return
+  end
+  local owns, killed = become_owner()
+  if not owns then
     return
   end
   local file, problem = journal.open(settings.get().snapshot, state:get("journal_size") or 0)
@@ -384,7 +400,11 @@ local function run(premature)
   end
   local known = known_documents()
   local self = { journal = file, known = known, domains = count(known.domain), orphans = {}, records = {} }
-  setmetatable(self, subscriber_mt):run()
+  setmetatable(self, subscriber_mt)
+  if killed then
+    self:rewrite_snapshot() -- what was taken in last may not have reached the disk
+  end
+  self:run()
   if file then
     file:close()
   end
