@@ -15,9 +15,18 @@ import requests
 from tests.bench.report import Row
 from tests.bench.stack import Stack
 from tests.factories import DomainFactory
-from tests.servers import EdgeServer, Origin, OriginAnswer, eventually, free_port
+from tests.servers import EdgeServer, eventually, free_port
 
 SAVES = 200
+#: An origin that answers with the Host header it is asked for, and forbids to keep that.
+ECHO = """
+  access_log off;
+  server {
+    listen 127.0.0.1:{port};
+    default_type text/plain;
+    location / { add_header Cache-Control no-store; return 200 $http_host; }
+  }
+"""
 USER, PASSWORD = "bench", "a benchmark's own password"
 
 
@@ -26,12 +35,9 @@ def run(stack: Stack) -> list[Row]:
     from django.contrib.auth import get_user_model
 
     get_user_model().objects.create_superuser(USER, password=PASSWORD)
-    origin = Origin()
-    origin.answer = lambda request: OriginAnswer(
-        body=request.headers["Host"].encode(), headers=(("Cache-Control", "no-store"),)
-    )
+    origin = stack.nginx("origin", ECHO)
     edges = [stack.edge("edge-1"), stack.edge("edge-2")]
-    domain = DomainFactory(origin__port=origin.port, origin__host_header="start.example")
+    domain = DomainFactory(origin__port=origin, origin__host_header="start.example")
     port = free_port()
     stack.manage("collectstatic", "--noinput", "--verbosity", "0")
     stack.process(
