@@ -132,7 +132,7 @@ def test_a_client_cannot_speak_to_the_inside(edge, origin):
     domain = DomainFactory(origin__port=origin.port)
     known(edge, victim)
     known(edge, domain)
-    edge.get(domain.host, "/x", headers={"X-Cirrus-Site": victim.host, "X-Cirrus-Peer": "127.0.0.1 1 1 1"})
+    edge.get(domain.host, "/x", headers={"X-Cirrus-Site": victim.host, "X-Cirrus-At": "1"})
     assert origin.requests[-1].headers["Host"] == domain.host
 
 

@@ -4,9 +4,13 @@
 --     -->  { ttl = 60, stale_error = 600, stale_update = 0, age = 0 }
 --
 -- Takes plain values and returns seconds. `cache` is the `cache` object of a domain's document.
+local memo = require "cirrus.memo"
+
 local floor, max, min = math.floor, math.max, math.min
 
 local _M = {}
+
+local parsed = memo.new(512) -- origins say the same few things again and again
 
 -- Statuses that may be cached without explicit freshness (RFC 9110 section 15.1), without 206.
 local HEURISTIC = {
@@ -24,11 +28,8 @@ _M.STALE_WHILE_UPDATING = 10
 
 -- The directives of a Cache-Control field (RFC 9111 section 5.2) by lower-case name. A directive
 -- without an argument is `true`; of one that stands twice the stricter (first) one counts.
-function _M.directives(field)
+local function parse(field)
   local found = {}
-  if not field then
-    return found
-  end
   -- Commas inside quoted strings separate nothing: private="a, b" is one directive.
   local plain = field:gsub('"[^"]*"', function(quoted)
     return (quoted:gsub(",", " "))
@@ -44,6 +45,15 @@ function _M.directives(field)
         found[name] = value
       end
     end
+  end
+  return found
+end
+
+function _M.directives(field)
+  local found = parsed:get(field or "")
+  if not found then
+    found = parse(field or "")
+    parsed:set(field or "", found)
   end
   return found
 end

@@ -4,7 +4,7 @@ local balancer = require "ngx.balancer"
 local var = ngx.var
 
 return function()
-  local address, port, connect, read = var.cirrus_peer:match("^(%S+) (%d+) (%d+) (%d+)$")
-  assert(balancer.set_current_peer(address, tonumber(port)))
-  assert(balancer.set_timeouts(connect / 1000, read / 1000, read / 1000))
+  assert(balancer.set_current_peer(var.cirrus_address, tonumber(var.cirrus_port)))
+  local read = var.cirrus_read_ms / 1000
+  assert(balancer.set_timeouts(var.cirrus_connect_ms / 1000, read, read))
 end

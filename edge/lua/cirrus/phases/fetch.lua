@@ -2,7 +2,7 @@
 --
 -- The state of a request is kept in nginx variables, since ngx.ctx does not survive the internal redirects:
 --   $cirrus_order  indices of the origins, "2,1,3"        $cirrus_tried  ",address:port,address:port,"
---   $cirrus_peer   "address port connect_ms read_ms" for the balancer
+--   $cirrus_address, $cirrus_port, $cirrus_connect_ms, $cirrus_read_ms   for the balancer
 --   $cirrus_origin, $cirrus_host, $cirrus_sni   label, Host header and TLS server name of the attempt
 local metrics = require "cirrus.metrics"
 local origins = require "cirrus.origins"
@@ -71,9 +71,11 @@ local function attempt(site, status)
   if not origin then
     return answer(status, "No origin of this site can be reached.")
   end
-  local peer = address:find(":", 1, true) and "[" .. address .. "]" or address
   var.cirrus_tried = var.cirrus_tried .. address .. ":" .. origin.port .. ","
-  var.cirrus_peer = string.format("%s %d %d %d", peer, origin.port, origin.connect_timeout, origin.read_timeout)
+  var.cirrus_address = address:find(":", 1, true) and "[" .. address .. "]" or address
+  var.cirrus_port = origin.port
+  var.cirrus_connect_ms = origin.connect_timeout
+  var.cirrus_read_ms = origin.read_timeout
   var.cirrus_origin = origin.label
   var.cirrus_host = origin.host_header ~= "" and origin.host_header or var.host
   var.cirrus_sni = origin.server_name

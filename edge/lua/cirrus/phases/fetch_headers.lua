@@ -20,7 +20,7 @@ end
 
 return function()
   local site = sites.get(var.http_x_cirrus_site or "")
-  if not site or var.cirrus_peer == "" then
+  if not site or var.cirrus_address == "" then
     return
   end
   local cache_control = joined(header["Cache-Control"])

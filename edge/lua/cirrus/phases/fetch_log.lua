@@ -4,7 +4,9 @@ local metrics = require "cirrus.metrics"
 local var = ngx.var
 
 return function()
-  local took = tonumber((var.upstream_response_time or ""):match("([%d%.]+)%s*$"))
+  local times = var.upstream_response_time
+  -- Of several attempts ("0.100 : 0.004") the last one counts.
+  local took = times and (tonumber(times) or tonumber(times:match("([%d%.]+)%s*$")))
   if took then
     metrics.observe("nginx_upstream_response_seconds", took)
   end
