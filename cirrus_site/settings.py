@@ -21,7 +21,7 @@ except ConfigurationError as error:
 VERSION = "0.1.0"
 
 VAR_DIR: Path = CIRRUS.var_dir
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)  # the database has password hashes
 SECRET_KEY = CIRRUS.secret_key or generate_secret(CIRRUS, "secret_key")
 DEBUG = CIRRUS.debug
 ALLOWED_HOSTS = CIRRUS.allowed_hosts
