@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 
 import pytest
 from django.core.management import call_command
@@ -16,7 +17,7 @@ from cirrus_site.demo.redis_server import redis_config, write_redis_config
 from cirrus_site.demo.seed import demo_seed
 from domains.models import Domain
 from nodes.models import Node, Region
-from tests.servers import binary, free_port
+from tests.servers import ROOT, binary, free_port
 
 
 def config_in(folder, **settings):
@@ -170,3 +171,30 @@ def test_the_logs_of_an_unknown_process_are_a_sentence():
     # No redis among them: the tests have one of their own.
     with pytest.raises(SystemExit, match="There is no nobody; there are logs of web, worker"):
         call_command("demo", "logs", "nobody")
+
+
+def test_a_database_that_is_not_there_is_a_sentence(tmp_path):
+    ports = {
+        name: str(free_port())
+        for name in ("CIRRUS_WEB_PORT", "CIRRUS_DEMO_REDIS_PORT", "CIRRUS_DEMO_ORIGIN_PORT")
+    }
+    pairs = {
+        name: f"{free_port()} {free_port()}"
+        for name in ("CIRRUS_DEMO_EDGE_PORTS", "CIRRUS_DEMO_STATUS_PORTS")
+    }
+    wanted = {
+        "DJANGO_SETTINGS_MODULE": "cirrus_site.settings",
+        "CIRRUS_VAR_DIR": str(tmp_path),
+        "DATABASE_URL": f"postgres://nobody:hidden-word@127.0.0.1:{free_port()}/cirrus",
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "demo_up"],
+        env={**os.environ, **ports, **pairs, **wanted},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "The database cannot be used: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden-word" not in done.stdout + done.stderr

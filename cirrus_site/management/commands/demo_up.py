@@ -4,6 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import OperationalError
 
 from cirrus_site.demo import stack
 from cirrus_site.demo.errors import DemoError
@@ -27,6 +28,9 @@ class Command(BaseCommand):
                 stack.run(config, wanted)
         except DemoError as error:
             sys.exit(str(error))
+        except OperationalError as error:
+            reason = str(error).strip().splitlines()[-1]
+            sys.exit(f"The database cannot be used: {reason}. DATABASE_URL says which one it is.")
         except KeyboardInterrupt:  # before anything was started
             pass
         self.stdout.write("Cirrus is stopped.")
