@@ -1,5 +1,6 @@
 """How a real edge asks real origins: which, how, and what it does when one fails."""
 
+import socket
 import threading
 from collections import Counter
 from itertools import count
@@ -152,6 +153,36 @@ def test_a_circle_is_broken(edge):
     domain = DomainFactory(origin__port=edge.http_port)
     known(edge, domain)
     assert edge.get(domain.host, "/round").status_code == 508
+
+
+def test_long_urls_and_answers_with_many_headers_pass_and_are_kept(edge, origin):
+    many = (("Content-Security-Policy", "a" * 12_000), ("Cache-Control", "max-age=60"))
+    origin.answer = lambda request: OriginAnswer(body=b"long", headers=many)
+    domain = known(edge, DomainFactory(origin__port=origin.port))
+    for path in ("/short", "/" + "long" * 1_700):
+        answers = [edge.get(domain.host, path) for _ in range(2)]
+        assert [answer.headers["X-Cache"] for answer in answers] == ["MISS", "HIT"]
+        assert {len(answer.headers["Content-Security-Policy"]) for answer in answers} == {12_000}
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nHost: other.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST/../x\r\n\r\n",
+        b"GET /%2e%2e/secret HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET /a%00b HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        b"CONNECT other.example:80 HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    ],
+)
+def test_a_request_that_can_be_read_in_two_ways_ends_at_the_edge(edge, origin, request_text):
+    domain = known(edge, DomainFactory(origin__port=origin.port))
+    asked = len(origin.requests)
+    with socket.create_connection(("127.0.0.1", edge.http_port), timeout=10) as client:
+        client.sendall(request_text.replace(b"HOST", domain.host.encode()))
+        assert b" 400 " in client.recv(4096).split(b"\r\n")[0]
+    assert len(origin.requests) == asked
 
 
 def test_a_body_reaches_the_origin_whole(edge, origin):
