@@ -16,6 +16,8 @@ local mt = { __index = _M }
 
 -- The file is written anew from this size on, once it is three times as long as after the last time.
 local MIN_REWRITE = 4 * 1024 * 1024
+-- Records that are written in one go, before requests have their turn.
+local PORTION = 200
 
 local function line(rest)
   return string.format("%08x %s\n", ngx.crc32_long(rest), rest)
@@ -120,14 +122,17 @@ end
 function _M:rewrite(records)
   local draft = self.path .. ".new"
   local file, problem = io.open(draft, "wb")
-  local total = 0
+  local total, count = 0, 0
   for record in file and records or function() end do
     local size
     size, problem = write(file, record)
     if not size then
       break
     end
-    total = total + size
+    total, count = total + size, count + 1
+    if count % PORTION == 0 then
+      ngx.sleep(0.001)
+    end
   end
   local done = file and not problem and file:flush() and platform.sync(file)
   if file then

@@ -1,4 +1,4 @@
--- The one place of an edge that talks to Redis: it keeps the copy in shared memory up to date.
+-- The one place of an edge that talks to Redis: it keeps the replica up to date.
 --
 -- It runs in worker 0. It reads the stream of changes from the last entry that it has handled; each entry
 -- names the one before it, so a gap (the stream was trimmed, Redis was emptied, restored or replaced) is
@@ -6,30 +6,24 @@
 -- orphan: it is served on and reported, because a lost index must never look like "delete all sites".
 local acknowledgement = require "cirrus.acknowledgement"
 local connection = require "cirrus.connection"
-local intake = require "cirrus.intake"
-local journal = require "cirrus.journal"
 local keyspace = require "cirrus.keyspace"
 local platform = require "cirrus.platform"
+local reader = require "cirrus.reader"
+local replica = require "cirrus.replica"
 local settings = require "cirrus.settings"
 local store = require "cirrus.store"
-
-local cjson = require "cjson.safe"
 
 local state = ngx.shared.cirrus_state
 
 local _M = {}
 
 local BLOCK_MS = 1000     -- how long one read of the stream waits for news
-local ENTRIES = 200       -- entries of the stream in one read, documents in one fetch
-local PAGE = 1000         -- members of the index in one read
+local ENTRIES = 200       -- entries of the stream in one read
 local HEARTBEAT = 2       -- seconds between acknowledgements when nothing changes
 local SKEW_EVERY = 30     -- seconds between looks at Redis's clock
 local MAX_PAUSE = 1       -- seconds between attempts to connect
-local MAX_NAMES = 20      -- orphans that are reported by name
 
--- The subscriber's own: the journal (nil where it could not be opened), which documents are here
--- (kind → key → true) and how many domains those are, which of them are orphans ("kind:key" → true), and the
--- records that are still to be written to the journal.
+-- { replica, call (sends a command while a session lasts), … }
 local Subscriber = {}
 local subscriber_mt = { __index = Subscriber }
 
@@ -41,168 +35,8 @@ local function pairs_to_map(list)
   return map
 end
 
-local function value(reply)
-  return reply ~= ngx.null and reply ~= "" and reply or nil
-end
-
--- -- taking documents -------------------------------------------------------------------------------
-
-function Subscriber:note(result, kind, key, record)
-  if result ~= "stored" and result ~= "gone" then
-    return
-  end
-  local here = result == "stored" or nil
-  if kind == "domain" and here ~= self.known[kind][key] then
-    self.domains = self.domains + (here and 1 or -1)
-  end
-  self.known[kind][key] = here
-  self.orphans[kind .. ":" .. key] = nil
-  self.records[#self.records + 1] = record
-end
-
--- Fetch documents and take them in. wanted: a list of { key, epoch, rev } as announced.
-function Subscriber:fetch(kind, wanted, missing)
-  for start = 1, #wanted, ENTRIES do
-    local keys = {}
-    for i = start, math.min(start + ENTRIES - 1, #wanted) do
-      keys[#keys + 1] = keyspace.document_key(kind, wanted[i].key)
-    end
-    for i, text in ipairs(self.call("mget", unpack(keys))) do
-      local item = wanted[start + i - 1]
-      if text == ngx.null then
-        missing(item)
-      else
-        self:note(intake.put(kind, item.key, text, item.epoch, item.rev), kind, item.key,
-          { "put", kind, item.key, text })
-      end
-    end
-    self:save()
-    ngx.sleep(0.001) -- requests first
-  end
-end
-
--- Write what has been taken to the snapshot; a full disk does not stop an edge from serving.
-function Subscriber:save()
-  if #self.records == 0 then
-    return
-  end
-  local records = self.records
-  self.records = {}
-  if not self.journal then
-    return
-  end
-  local done, problem = self.journal:append(records)
-  self:report_snapshot(problem)
-  if done and self.journal:wants_rewrite() then
-    self:rewrite_snapshot()
-  end
-end
-
-function Subscriber:rewrite_snapshot()
-  if self.journal then
-    local _, problem = self.journal:rewrite(self:everything())
-    self:report_snapshot(problem)
-  end
-end
-
-function Subscriber:report_snapshot(problem)
-  state:set("journal_size", self.journal.size)
-  if problem then
-    ngx.log(ngx.ERR, problem)
-  end
-  state:set("snapshot_error", problem or "")
-end
-
--- An iterator over the records of all that is here.
-function Subscriber:everything()
-  return coroutine.wrap(function()
-    local count = 0
-    for kind, keys in pairs(self.known) do
-      for key in pairs(keys) do
-        coroutine.yield({ "put", kind, key, store.text(kind, key) })
-        count = count + 1
-      end
-    end
-    coroutine.yield({ "mark", state:get("epoch") or 0, state:get("rev") or 0, state:get("stream") or "0-0" })
-  end)
-end
-
--- All changes up to here have been handled: let the workers see them, and remember the place.
-function Subscriber:advance(epoch, rev, stream)
-  local old_epoch = state:get("epoch") or 0
-  if epoch > old_epoch then
-    state:set("epoch", epoch)
-    state:set("rev", rev)
-  elseif epoch == old_epoch then
-    state:set("rev", math.max(rev, state:get("rev") or 0))
-  end
-  state:set("older_epoch", epoch < old_epoch)
-  state:set("stream", stream)
-  state:set("domains", self.domains)
-  self:report_orphans()
-  self.records[#self.records + 1] = { "mark", state:get("epoch"), state:get("rev"), stream }
-  self:save()
-  store.publish()
-end
-
--- -- the whole index --------------------------------------------------------------------------------
-
--- Calls visit(member, score) for a whole sorted set, in pages that changes in between cannot break:
--- scores are revisions, so what changes moves to the end and is seen again.
-function Subscriber:each_member(key, visit)
-  local from = "-inf"
-  repeat
-    local page = self.call("zrangebyscore", key, from, "+inf", "WITHSCORES", "LIMIT", 0, PAGE)
-    for i = 1, #page, 2 do
-      visit(page[i], tonumber(page[i + 1]))
-    end
-    from = "(" .. tostring(page[#page] or "+inf")
-  until #page < 2 * PAGE
-end
-
-function Subscriber:compare_kind(kind, epoch)
-  local wanted, listed = {}, {}
-  local anew = epoch ~= state:get("epoch")
-  self:each_member(keyspace.index_key(kind), function(key, rev)
-    listed[key] = true
-    if anew or store.revision(kind, key) ~= rev then
-      wanted[#wanted + 1] = { key = key, epoch = epoch, rev = rev }
-    end
-  end)
-  self:fetch(kind, wanted, function(item)
-    intake.refuse(kind, item.key, item.epoch, item.rev, "the index names it, but there is no such document")
-  end)
-  self:each_member(keyspace.gone_key(kind), function(key, rev)
-    if self.known[kind][key] and not listed[key] then
-      self:note(intake.gone(kind, key, epoch, rev), kind, key, { "gone", kind, key, epoch, rev })
-    end
-  end)
-  for key in pairs(self.known[kind]) do
-    if not listed[key] then
-      self.orphans[kind .. ":" .. key] = true
-    end
-  end
-end
-
-function Subscriber:report_orphans()
-  local count, names = 0, {}
-  for name in pairs(self.orphans) do
-    count = count + 1
-    if count <= MAX_NAMES then
-      names[count] = name
-    end
-  end
-  state:set("orphans", count)
-  state:set("orphan_names", count > 0 and cjson.encode(names) or "[]")
-end
-
-function Subscriber:meta()
-  local reply = self.call("hmget", keyspace.META, "epoch", "rev", "last")
-  return { epoch = tonumber(value(reply[1])), rev = tonumber(value(reply[2])) or 0, last = value(reply[3]) or "0-0" }
-end
-
 function Subscriber:compare(why)
-  local meta = self:meta() -- read before the index: what changes from here on is in the stream behind `last`
+  local meta = reader.meta(self.call)
   if not meta.epoch then
     if not self.empty then
       ngx.log(ngx.WARN, "Redis holds no keyspace; this edge serves on with what it has")
@@ -212,14 +46,8 @@ function Subscriber:compare(why)
   end
   self.empty = nil
   ngx.log(ngx.NOTICE, "comparing with the whole index: ", why)
-  self.orphans = {}
-  for _, kind in ipairs(keyspace.KINDS) do
-    self:compare_kind(kind, meta.epoch)
-  end
-  self:advance(meta.epoch, meta.rev, meta.last)
+  reader.compare(self.call, self.replica, meta)
 end
-
--- -- the stream -------------------------------------------------------------------------------------
 
 local function same_place(id, other)
   return id == other or ((id == "0-0" or id == "") and (other == "0-0" or other == ""))
@@ -256,21 +84,21 @@ function Subscriber:apply(entries)
     end
   end
   for kind, list in pairs(wanted) do
-    self:fetch(kind, list, function() end) -- gone again already: the entry that says so comes later
+    -- One that is missing is gone again already: the entry that says so comes later.
+    reader.fetch(self.call, self.replica, kind, list, function() end)
   end
   -- Additions before withdrawals: a name that moves to another domain is never without one.
   for _, change in ipairs(withdrawn) do
-    self:note(intake.gone(change.kind, change.key, change.epoch, change.rev), change.kind, change.key,
-      { "gone", change.kind, change.key, change.epoch, change.rev })
+    self.replica:gone(change.kind, change.key, change.epoch, change.rev)
   end
   local last = entries[#entries]
   local change = pairs_to_map(last[2])
-  self:advance(tonumber(change.epoch), tonumber(change.rev), last[1])
+  self.replica:advance(tonumber(change.epoch), tonumber(change.rev), last[1])
 end
 
 -- Nothing came: is there nothing, or do we wait at a place that no longer exists?
 function Subscriber:check_place(last)
-  local meta = self:meta()
+  local meta = reader.meta(self.call)
   if not last then
     self:compare("this edge has nothing yet")
   elseif same_place(meta.last, last) then
@@ -306,8 +134,6 @@ function Subscriber:look_at_clock()
   state:set("skew", (before + ngx.now()) / 2 - (tonumber(time[1]) + tonumber(time[2]) / 1e6))
   self.clock_at = ngx.now()
 end
-
--- -- the loop ---------------------------------------------------------------------------------------
 
 function Subscriber:session()
   local call, pipeline, close = connection.open(settings.get().redis)
@@ -369,22 +195,6 @@ local function become_owner()
   end
 end
 
-local function count(keys)
-  local total = 0
-  for _ in pairs(keys or {}) do
-    total = total + 1
-  end
-  return total
-end
-
-local function known_documents()
-  local known = store.keys()
-  for _, kind in ipairs(keyspace.KINDS) do
-    known[kind] = known[kind] or {}
-  end
-  return known
-end
-
 local function run(premature)
   if premature then
     return
@@ -393,50 +203,17 @@ local function run(premature)
   if not owns then
     return
   end
-  local file, problem = journal.open(settings.get().snapshot, state:get("journal_size") or 0)
-  if not file then
-    ngx.log(ngx.EMERG, problem)
-    state:set("snapshot_error", problem)
-  end
-  local known = known_documents()
-  local self = { journal = file, known = known, domains = count(known.domain), orphans = {}, records = {} }
-  setmetatable(self, subscriber_mt)
+  local self = setmetatable({ replica = replica.open(settings.get().snapshot) }, subscriber_mt)
   if killed then
-    self:rewrite_snapshot() -- what was taken in last may not have reached the disk
+    self.replica:rewrite_snapshot() -- what was taken in last may not have reached the disk
   end
   self:run()
-  if file then
-    file:close()
-  end
+  self.replica:close()
   state:delete("subscriber")
 end
 
 function _M.start()
   assert(ngx.timer.at(0, run))
-end
-
--- Load the snapshot, before the first request is accepted (in the master process).
-function _M.load_snapshot(path)
-  local complete = false
-  local size = journal.read(path, function(record)
-    local op = record[1]
-    if op == "put" then
-      intake.put(record[2], record[3], record[4], 0, 0)
-    elseif op == "gone" then
-      intake.gone(record[2], record[3], record[4], record[5])
-    else
-      complete = true
-      state:set("epoch", record[2])
-      state:set("rev", record[3])
-      state:set("stream", record[4])
-    end
-  end)
-  state:set("journal_size", size)
-  if complete then
-    state:set("domains", count(store.keys().domain))
-    store.publish()
-  end
-  return complete
 end
 
 return _M

@@ -1,15 +1,16 @@
 -- init_by_lua, in the master process: settings, and the snapshot before any worker accepts a request.
 require "resty.core"
 
+local replica = require "cirrus.replica"
 local resolver = require "cirrus.resolver"
 local settings = require "cirrus.settings"
 local store = require "cirrus.store"
-local subscriber = require "cirrus.subscriber"
 
 -- Loaded here once, so that the workers share the pages and a missing module stops the start.
 require "cirrus.health"
 require "cirrus.metrics"
 require "cirrus.sites"
+require "cirrus.subscriber"
 require("cirrus.platform").redis()
 require("cirrus.platform").dns()
 
@@ -18,6 +19,6 @@ return function(path)
   resolver.prepare()
   ngx.shared.cirrus_state:add("started", ngx.now())
   if not store.version() then -- after a reload the shared memory is still there
-    subscriber.load_snapshot(settings.get().snapshot)
+    replica.load(settings.get().snapshot)
   end
 end
