@@ -342,6 +342,19 @@ def test_what_a_killed_worker_had_not_written_down_is_in_the_snapshot_all_the_sa
     assert serves(edge, origin, domain.host)
 
 
+def test_an_acknowledged_change_is_used_by_every_worker(one_node, start_edge, origin, start_origin):
+    edge = start_edge("edge-1", CIRRUS_EDGE_WORKERS="3")
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    for _ in range(5):
+        other = start_origin()
+        entry = domain.origins.get()
+        entry.port = other.port
+        entry.save()
+        eventually(lambda: applied([edge], domain))
+        assert all(serves(edge, other, domain.host, f"/{other.port}/{number}") for number in range(12))
+
+
 def test_a_reload_loses_nothing_and_hands_the_subscription_over(edge, origin):
     domain = DomainFactory(origin__port=origin.port)
     eventually(lambda: applied([edge], domain))
