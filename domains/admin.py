@@ -11,7 +11,7 @@ from unfold.decorators import display
 
 from domains.forms import AliasForm, AliasFormSet
 from domains.hostnames import searched_hostname
-from domains.models import Domain, HostName, Origin
+from domains.models import MAX_ORIGINS, Domain, HostName, Origin
 from domains.services import domain_disable, domain_enable
 
 #: How often one save may lose a race for a name; each loss means that somebody else has won.
@@ -48,6 +48,7 @@ class OriginInline(StackedInline):
     model = Origin
     verbose_name_plural = "Origins: the servers that have the content"
     extra = 0
+    max_num = MAX_ORIGINS
     fieldsets = [
         (None, {"fields": [("host", "scheme"), ("port", "weight"), "backup"]}),
         (
@@ -55,6 +56,9 @@ class OriginInline(StackedInline):
             {"fields": [("host_header", "sni"), ("connect_timeout", "read_timeout"), "verify"]},
         ),
     ]
+
+    def get_formset(self, request: HttpRequest, obj: Domain | None = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, validate_max=True, **kwargs)
 
 
 @admin.register(Domain)

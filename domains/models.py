@@ -35,6 +35,10 @@ def normalize_claim(text: str) -> str:
     return normalize_hostname(text, wildcard=True)
 
 
+#: What an edge accepts of one domain (its own twin is edge/lua/cirrus/documents.lua; a test compares).
+MAX_ORIGINS, MAX_ALIASES = 64, 10_000
+
+
 class Domain(NormalizedModel):
     """A site: its names, its origins and how its answers are cached."""
 
@@ -157,6 +161,9 @@ class HostName(NormalizedModel):
         claim = HostName.objects.claims_of_others([self.name], domain_id=self.domain_id).first()
         if claim:
             raise ValidationError({"name": claimed_by(claim)})
+        others = HostName.objects.filter(domain_id=self.domain_id, primary=False).exclude(pk=self.pk)
+        if self.domain_id and not self.primary and others.count() >= MAX_ALIASES:
+            raise ValidationError({"name": f"A domain has at most {MAX_ALIASES:,} aliases."})
 
 
 class Origin(NormalizedModel):
@@ -233,6 +240,9 @@ class Origin(NormalizedModel):
     def clean(self) -> None:
         if self.sni and self.scheme == self.Scheme.HTTP:
             raise ValidationError({"sni": "A TLS server name needs the scheme https."})
+        others = Origin.objects.filter(domain_id=self.domain_id).exclude(pk=self.pk)
+        if self.domain_id and others.count() >= MAX_ORIGINS:
+            raise ValidationError(f"A domain has at most {MAX_ORIGINS} origins.")
 
     @property
     def effective_port(self) -> int:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from domains.models import Domain, HostName, HostNameQuerySet
+from domains.models import MAX_ORIGINS, Domain, HostName, HostNameQuerySet
 from tests.factories import DomainFactory, HostNameFactory, NodeFactory, OriginFactory
 from tests.pages import messages_of, sentences_of
 
@@ -236,3 +236,11 @@ def test_of_many_who_claim_each_others_names_at_once_one_wins_and_nobody_sees_a_
     assert statuses == [200, 200, 200, 302]
     assert Domain.objects.count() == 1
     assert set(HostName.objects.values_list("name", flat=True)) == {"a.example", "b.example"}
+
+
+def test_more_origins_than_an_edge_accepts_are_refused_in_the_form(admin_client, keyspace):
+    origins = [{"host": f"o{number}.example"} for number in range(MAX_ORIGINS + 1)]
+    answer = admin_client.post(ADD, form("many.example", origins=origins))
+
+    assert any("at most 64" in sentence for sentence in sentences_of(answer)), sentences_of(answer)
+    assert not Domain.objects.exists()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domains.documents import domain_document
-from domains.models import Origin
+from domains.models import MAX_ALIASES, MAX_ORIGINS, Origin
 from edge import keyspace
 from nodes.documents import node_document
 from nodes.models import Node
@@ -64,6 +64,14 @@ def test_the_edge_accepts_the_golden_documents(kind, key):
 
 def test_a_document_may_have_fields_that_this_edge_does_not_know_yet():
     assert check("domain", "www.example.com", to_lua({**golden("domain"), "later": {"a": [1]}})) is True
+
+
+@pytest.mark.parametrize(("field", "most"), [("origins", MAX_ORIGINS), ("aliases", MAX_ALIASES)])
+def test_the_edge_accepts_as_many_as_the_control_plane_does_and_no_more(field, most):
+    one = golden("domain")[field][:1]
+    assert check("domain", "www.example.com", to_lua({**golden("domain"), field: one * most})) is True
+    _, why = check("domain", "www.example.com", to_lua({**golden("domain"), field: one * (most + 1)}))
+    assert field in why
 
 
 def spoiled(path: str, value: Any) -> dict[str, Any]:
