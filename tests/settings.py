@@ -1,12 +1,15 @@
 """Settings of the tests: the real ones, on ports and in a folder of this test process alone."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from tests.servers import free_port
 
 TEST_VAR = Path(tempfile.mkdtemp(prefix="cirrus-test-"))
+atexit.register(shutil.rmtree, TEST_VAR, ignore_errors=True)
 (TEST_VAR / "static").mkdir()  # whitenoise warns where there is none
 DATABASE_URL = os.environ.get("CIRRUS_TEST_DATABASE_URL", f"sqlite:///{TEST_VAR / 'unused.sqlite3'}")
 
