@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cirrus_site.config import Config
-from cirrus_site.demo import paths
+from cirrus_site.demo import health, paths
 from cirrus_site.demo.errors import DemoError
+from cirrus_site.demo.programs import programs
 
 #: Seconds until an order must have been obeyed: a keeper needs at most 3.5 for a stubborn process.
 PATIENCE = 15.0
@@ -50,12 +51,12 @@ def kept_states(config: Config) -> dict[str, Kept]:
 
 
 def process_start(config: Config, name: str) -> str:
-    """Start a process; the sentence says what came of it."""
+    """Start a process and wait until it takes connections; the sentence says what came of it."""
     kept = _kept(config, name)
     if kept.state == "running":
         return f"{name} runs already (pid {kept.pid})."
     os.kill(kept.keeper, signal.SIGUSR2)
-    _until(lambda: _kept(config, name).state == "running", f"{name} does not start: `just logs {name}`.")
+    _until(lambda: _serves(config, name), f"{name} does not start: `just logs {name}`.")
     return f"{name} runs (pid {_kept(config, name).pid})."
 
 
@@ -92,6 +93,14 @@ def _kept(config: Config, name: str) -> Kept:
     if name not in states:
         raise DemoError(f"There is no {name}; what runs is {', '.join(states)}.")
     return states[name]
+
+
+def _serves(config: Config, name: str) -> bool:
+    """Whether a process runs and takes connections wherever it listens."""
+    program = next(program for program in programs(config) if program.name == name)
+    return _kept(config, name).state == "running" and all(
+        health.accepts(listener.bind, listener.port) for listener in program.listens
+    )
 
 
 def _until(done: Callable[[], bool], otherwise: str) -> None:

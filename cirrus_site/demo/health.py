@@ -1,6 +1,7 @@
 """Asks the servers themselves whether they work. Each check returns, or raises what went wrong."""
 
 import http.client
+import socket
 
 from cirrus_site.config import Config
 
@@ -22,6 +23,15 @@ def http_answers(host: str, port: int, path: str, headers: dict[str, str] | None
         connection.close()
     if status >= 400:
         raise OSError(f"{path} answers {status}")
+
+
+def accepts(bind: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((reachable(bind), port), timeout=TIMEOUT).close()
+    except OSError:
+        return False
+    return True
 
 
 def web_answers(config: Config) -> None:

@@ -149,6 +149,9 @@ def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
     for edge in (0, 1):
         assert demo.x_cache(edge, "/") == "HIT"
         assert demo.x_cache(edge, "/unfold/unfold/css/styles.css") == "MISS"
+    # An edge started without it serves from its disk, from the moment that the verb says it runs.
+    assert demo.manage("demo", "restart", "edge-1").startswith("edge-1 runs (pid ")
+    assert demo.x_cache(0, "/") == "HIT"
     assert demo.manage("demo", "start", "redis").startswith("redis runs (pid ")
     assert demo.manage("demo", "stop", "redis").startswith("redis is stopped; ")
     assert demo.manage("demo", "start", "redis").startswith("redis runs (pid ")
