@@ -12,11 +12,13 @@ import ipaddress
 import os
 import secrets
 from functools import lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from cirrus_site.errors import ConfigurationError
@@ -220,13 +222,38 @@ def read_config(environment: dict[str, str]) -> Config:
 @lru_cache(maxsize=1)
 def get_config() -> Config:
     """The settings of this process: the environment, over `.env`, over what the demo has set."""
-    given = {**_read_env_file(Path(os.environ.get(ENV_FILE, BASE_DIR / ".env"))), **os.environ}
-    demo = _read_env_file(read_config(given).var_dir / DEMO_FILE)
+    named = os.environ.get(ENV_FILE)
+    if named and not Path(named).exists():
+        raise ConfigurationError(f"{ENV_FILE}: {named} cannot be read (No such file or directory).")
+    given = {**read_env_file(Path(named or BASE_DIR / ".env")), **os.environ}
+    demo = read_env_file(read_config(given).var_dir / DEMO_FILE)
     return read_config({**demo, **given})
 
 
-def _read_env_file(path: Path) -> dict[str, str]:
-    return {name: text for name, text in dotenv_values(path).items() if text is not None}
+def read_env_file(path: Path) -> dict[str, str]:
+    """The settings in a file of `NAME=value` lines; none where there is no such file.
+
+    Everything in it is meant for Cirrus, so a misspelt `REDIS_URLL` is refused here too; in the
+    environment a name without our prefix may be another program's. Raises `ConfigurationError`.
+    """
+    try:
+        lines = path.read_text("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "it is not UTF-8")
+        raise ConfigurationError(f"{path} cannot be read ({why}).") from error
+    for line in parse_stream(StringIO(lines)):
+        if line.error:
+            raise ConfigurationError(f"{path}, line {line.original.line}: it is not NAME=value.")
+    values = {name: text for name, text in dotenv_values(stream=StringIO(lines)).items() if text is not None}
+    plain = {*PLAIN_NAMES, *(f"{name}_FILE" for name in PLAIN_NAMES)}
+    for name in values:
+        if not name.startswith(PREFIX) and name not in plain:
+            raise ConfigurationError(
+                f"{name} in {path} is not a setting of Cirrus; .env.example lists every name."
+            )
+    return values
 
 
 def secret_from_var(config: Config, name: str) -> str:
@@ -245,6 +272,21 @@ def generate_secret(config: Config, name: str) -> str:
     value = secrets.token_urlsafe(48)
     write_secret(config, name, value)
     return value
+
+
+def make_var_dir(config: Config) -> Path:
+    """The folder of everything that Cirrus writes, for its owner only. Raises `ConfigurationError`."""
+    try:
+        config.var_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # the database has password hashes
+    except OSError as error:
+        raise ConfigurationError(
+            f"CIRRUS_VAR_DIR: {config.var_dir} cannot be made ({error.strerror})."
+        ) from error
+    if not os.access(config.var_dir, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"CIRRUS_VAR_DIR: this user (uid {os.getuid()}) may not read and write {config.var_dir}."
+        )
+    return config.var_dir
 
 
 def write_secret(config: Config, name: str, value: str) -> None:

@@ -7,21 +7,20 @@ from typing import Any
 import dj_database_url
 from django.urls import reverse_lazy
 
-from cirrus_site.config import BASE_DIR, generate_secret, get_config, secret_from_var
+from cirrus_site.config import BASE_DIR, generate_secret, get_config, make_var_dir, secret_from_var
 from cirrus_site.errors import ConfigurationError
 from cirrus_site.logs import LOGGING as LOGGING
 from cirrus_site.theme import UNFOLD as UNFOLD
 
 try:
     CIRRUS = get_config()
+    VAR_DIR: Path = make_var_dir(CIRRUS)
 except ConfigurationError as error:
     sys.exit(f"cirrus: {error}")
 
 #: What this software calls itself: in pyproject.toml too, and in the acknowledgements of its edges.
 VERSION = "0.1.0"
 
-VAR_DIR: Path = CIRRUS.var_dir
-VAR_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)  # the database has password hashes
 SECRET_KEY = CIRRUS.secret_key or generate_secret(CIRRUS, "secret_key")
 DEBUG = CIRRUS.debug
 ALLOWED_HOSTS = CIRRUS.allowed_hosts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_site.config import BASE_DIR, generate_secret, read_config
+from cirrus_site.config import BASE_DIR, generate_secret, make_var_dir, read_config, read_env_file
 from cirrus_site.errors import ConfigurationError
 
 
@@ -103,6 +103,43 @@ def test_a_command_beside_the_demo_sees_the_settings_of_the_demo(tmp_path):
         CIRRUS_WEB_WORKERS="4",
     )
     assert done.stdout == "['127.0.0.0/8'] 4\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"REDIS_URLL=redis://x\n", "REDIS_URLL in {path} is not a setting of Cirrus; .env.example lists"),
+        (b"CIRRUS_DEBUG=0\na line of prose\n", "{path}, line 2: it is not NAME=value."),
+        (b"CIRRUS_SECRET_KEY=\xff\n", "{path} cannot be read (it is not UTF-8)."),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path, text, sentence):
+    path = tmp_path / "env"
+    path.write_bytes(text)
+    done = manage("check", CIRRUS_ENV_FILE=str(path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cirrus: {sentence.format(path=path)}")
+
+
+def test_a_file_of_settings_gives_them_and_may_have_comments(tmp_path):
+    path = tmp_path / "env"
+    path.write_text("# ours\n\nexport CIRRUS_WEB_PORT=8001 # for now\nREDIS_URL_FILE='/x y'\n")
+    assert read_env_file(path) == {"CIRRUS_WEB_PORT": "8001", "REDIS_URL_FILE": "/x y"}
+    assert read_env_file(tmp_path / "missing") == {}
+
+
+@pytest.mark.parametrize("name", ["CIRRUS_ENV_FILE", "CIRRUS_VAR_DIR"])
+def test_a_path_that_cannot_be_used_stops_the_boot_with_a_sentence(name):
+    done = manage("check", **{name: "/dev/null/x"})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cirrus: {name}: /dev/null/x cannot be ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_of_somebody_else_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ConfigurationError, match="CIRRUS_VAR_DIR: this user .* may not read and write"):
+        make_var_dir(read_config({"CIRRUS_VAR_DIR": str(tmp_path)}))
 
 
 def test_a_generated_secret_stays_and_is_its_owners_alone(tmp_path):

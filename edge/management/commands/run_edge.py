@@ -11,6 +11,14 @@ from edge.errors import EdgeCannotStart
 from edge.runtime import EdgeOptions, prepare
 
 
+def port(text: str) -> int:
+    """A TCP port, for argparse, which says that anything else is an “invalid port value”."""
+    number = int(text)
+    if not 1 <= number <= 65_535:
+        raise ValueError
+    return number
+
+
 class Command(BaseCommand):
     help = (
         "Write the configuration of an edge, check it, and run its nginx in the foreground. "
@@ -20,8 +28,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--node", required=True, help="the node's name, as in the portal")
-        parser.add_argument("--http-port", type=int, default=settings.CIRRUS.edge_http_port)
-        parser.add_argument("--status-port", type=int, default=settings.CIRRUS.edge_status_port)
+        parser.add_argument("--http-port", type=port, default=settings.CIRRUS.edge_http_port)
+        parser.add_argument("--status-port", type=port, default=settings.CIRRUS.edge_status_port)
         parser.add_argument("--check", action="store_true", help="write and check the configuration only")
 
     def handle(self, *args: Any, **options: Any) -> None:
