@@ -78,7 +78,10 @@ def lua_modules(nginx: str) -> list[str]:
 
 def ca_bundle() -> str:
     """The file of certificate authorities that https origins are held against."""
-    found = settings.CIRRUS.edge_ca_bundle or ssl.get_default_verify_paths().cafile
+    given = settings.CIRRUS.edge_ca_bundle
+    if given and not Path(given).is_file():
+        raise EdgeCannotStart(f"CIRRUS_EDGE_CA_BUNDLE: there is no file {given}.")
+    found = given or ssl.get_default_verify_paths().cafile
     for path in [found, "/etc/ssl/certs/ca-certificates.crt"]:
         if path and Path(path).is_file():
             return str(path)
