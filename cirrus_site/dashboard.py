@@ -61,7 +61,8 @@ def first_steps(states: list[EdgeState]) -> list[Step]:
             "Start its edge",
             "On that machine: manage.py run_edge --node NAME, with CIRRUS_EDGE_REDIS_URL set.",
             reverse("admin:nodes_node_changelist"),
-            any(state.heard for state in states),
+            # One that was heard once has been started; with Redis down nobody can say that it was not.
+            any(state.heard_at or state.failure for state in states),
         ),
         Step(
             "Add a domain with an origin",
@@ -74,10 +75,10 @@ def first_steps(states: list[EdgeState]) -> list[Step]:
 
 def waiting_line() -> Line:
     """One line on the outbox."""
-    rows = Outbox.objects.count()
-    if not rows:
+    objects = Outbox.objects.values("kind", "object_id").distinct().count()
+    if not objects:
         return Line("ok", "every saved change is in Redis")
-    return Line("pending", f"{rows} saved change{'' if rows == 1 else 's'} not in Redis yet")
+    return Line("pending", f"{objects} changed object{'' if objects == 1 else 's'} not in Redis yet")
 
 
 def newest_changes() -> list[dict[str, Any]]:

@@ -114,8 +114,21 @@ def test_the_overview_with_redis_down_counts_what_waits(admin_client, keyspace):
     NodeFactory(name="edge-1")
     page = admin_client.get("/admin/").content.decode()
 
-    assert "not in Redis yet" in page
+    assert "1 changed object not in Redis yet" in page
     assert "not known: Redis cannot be reached" in page
+
+
+def test_the_overview_does_not_send_people_back_to_the_first_steps_in_an_outage(admin_client, keyspace):
+    node = NodeFactory(name="edge-1")
+    DomainFactory()
+    keyspace.stop()
+    node.save()
+    node.save()
+    page = admin_client.get("/admin/").content.decode()
+
+    assert "not known: Redis cannot be reached" in page
+    assert "1 changed object not in Redis yet" in page
+    assert "The first three steps" not in page
 
 
 def test_times_are_written_so_that_they_sort(admin_client, keyspace):
