@@ -63,6 +63,17 @@ def test_an_answer_is_kept_for_each_variant(edge, origin, domain):
     assert origin.asked("/vary") == 2
 
 
+def test_a_vary_in_two_lines_counts_as_a_whole(edge, origin, domain):
+    origin.answer = lambda request: OriginAnswer(
+        body=f"{request.headers.get('Accept-Language')} {request.headers.get('X-Shop')}".encode(),
+        headers=(("Cache-Control", "max-age=60"), ("Vary", "Accept-Language"), ("Vary", "X-Shop")),
+    )
+    for language, shop in (("de", "1"), ("fr", "1"), ("de", "2"), ("de", "1")):
+        answer = edge.get(domain.host, "/two", headers={"Accept-Language": language, "X-Shop": shop})
+        assert answer.text == f"{language} {shop}"
+    assert answer.headers["X-Cache"] == "HIT"
+
+
 def test_the_client_sees_the_origins_headers_and_the_age(edge, origin, domain):
     answering(origin, "max-age=60", more=(("ETag", '"v1"'), ("Age", "7")))
     first = edge.get(domain.host, "/age")
@@ -108,9 +119,23 @@ def test_a_url_that_becomes_cacheable_is_cached_again(edge, origin, domain):
     answering(origin, "no-store")
     assert statuses(edge, domain, "/turning") == ["MISS", "BYPASS"]
     answering(origin, "max-age=60")
-    domain.default_ttl = 77  # a new revision forgets what was noted
-    domain.save()
-    eventually(lambda: edge.get(domain.host, "/turning").headers["X-Cache"] == "HIT")
+    assert statuses(edge, domain, "/turning") == ["BYPASS", "HIT"]
+
+
+def test_one_client_with_credentials_does_not_keep_the_others_from_the_cache(edge, origin, domain):
+    answering(origin, "max-age=60")
+    for _ in range(3):
+        edge.get(domain.host, "/hot", headers={"Authorization": "Basic eDp5"})
+        last = edge.get(domain.host, "/hot").headers["X-Cache"]
+    assert last == "HIT"
+
+
+def test_a_post_does_not_send_other_requests_past_the_cache(edge, origin, domain):
+    answering(origin, "max-age=60")
+    assert statuses(edge, domain, "/hot") == ["MISS", "HIT"]
+    answering(origin, "no-store")
+    edge.request("POST", domain.host, "/hot", data=b"x")
+    assert statuses(edge, domain, "/hot") == ["HIT", "HIT"]
 
 
 def test_a_stale_answer_is_better_than_none_unless_the_origin_forbids_it(edge, origin, domain):

@@ -59,12 +59,11 @@ function _M.directives(field)
 end
 
 -- A number of seconds (RFC 9111 section 1.2.2), or nil where the text is none.
-local function seconds(value)
-  if type(value) ~= "string" or not value:match("^%d+$") then
-    return nil
-  end
-  return min(tonumber(value), 2147483648)
+function _M.seconds(value)
+  local digits = type(value) == "string" and value:match("^(%d+)%s*$")
+  return digits and min(tonumber(digits), 2147483648) or nil
 end
+local seconds = _M.seconds
 
 -- The explicit lifetime, or nil where the origin gives none. What it says badly is stale already.
 local function explicit_lifetime(answer, directives)

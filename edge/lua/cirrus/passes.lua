@@ -2,6 +2,8 @@
 -- which the requests for one URL would otherwise queue although each needs an answer of its own.
 --
 --   passes.note(site, "/cart", now)      passes.has(site, "/cart", now)  -->  true
+--   passes.forget(site, "/cart")         an answer was stored: one client's odd requests must not keep all others
+--                                        from the cache
 --
 -- Kept in the compiled site of a worker, so a site without such URLs pays nothing, and a new revision
 -- forgets them. Keyed by checksum: long URLs are chosen by strangers and make poor keys. Two URLs with one
@@ -25,6 +27,15 @@ function _M.note(site, uri, now)
     urls.count = urls.count + 1
   end
   urls.till[key] = now + SECONDS
+end
+
+function _M.forget(site, uri)
+  local urls = site.passes
+  local key = urls and crc32(uri)
+  if key and urls.till[key] then
+    urls.till[key] = nil
+    urls.count = urls.count - 1
+  end
 end
 
 function _M.has(site, uri, now)

@@ -24,6 +24,11 @@ return function()
     return
   end
   local cache_control = joined(header["Cache-Control"])
+  local vary = header["Vary"]
+  if type(vary) == "table" then
+    vary = joined(vary)
+    header["Vary"] = vary -- of several lines nginx keys by the last one alone
+  end
   local age = joined(header["Age"])
   local windows = freshness.of({
     status = ngx.status,
@@ -32,7 +37,7 @@ return function()
     expires_at = time_of(header["Expires"]),
     date_at = time_of(var.upstream_http_date),
     age = age,
-    vary = joined(header["Vary"]),
+    vary = vary,
     set_cookie = header["Set-Cookie"] ~= nil,
     authorization = var.http_authorization ~= nil,
     now = ngx.time(),
@@ -42,6 +47,6 @@ return function()
     "stale-while-revalidate=%d, stale-if-error=%d", windows.stale_update, windows.stale_error) or nil
   header["X-Accel-Expires"] = windows.ttl
   header["X-Cirrus-Cache-Control"] = cache_control
-  header["X-Cirrus-At"] = ngx.time() - (tonumber(age) or 0)
+  header["X-Cirrus-At"] = ngx.time() - (freshness.seconds(age) or 0)
   header["Age"] = nil
 end

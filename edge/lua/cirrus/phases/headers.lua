@@ -19,12 +19,17 @@ return function()
   if age > 0 or status == "HIT" then
     header["Age"] = age > 0 and age or 0
   end
-  -- Where there is an older answer to fall back on, a failing origin is no reason to go past it.
-  local not_stored = status == "MISS" or status == "BYPASS" or (status ~= "HIT" and ngx.status < 500)
-  if not_stored and var.upstream_http_x_accel_expires == "0" then
-    local site = sites.find(var.host)
-    if site then
-      passes.note(site, var.request_uri, now())
-    end
+  if not status or status == "HIT" then
+    return -- no status: a method that has nothing to do with the cache
+  end
+  local site = sites.find(var.host)
+  if not site then
+    return
+  end
+  if var.upstream_http_x_accel_expires ~= "0" then
+    passes.forget(site, var.request_uri)
+  elseif status == "MISS" or status == "BYPASS" or ngx.status < 500 then
+    -- Where there is an older answer to fall back on, a failing origin is no reason to go past it.
+    passes.note(site, var.request_uri, now())
   end
 end
