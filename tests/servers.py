@@ -183,6 +183,11 @@ class EdgeServer:
         return (self.folder / "error.log").read_text()
 
 
+class _ManyAtOnce(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # five, as it comes, makes a sixth connection wait for a second
+    daemon_threads = True
+
+
 class Origin:
     """A web server whose answers a test sets; it counts and keeps what it is asked."""
 
@@ -231,10 +236,9 @@ class Origin:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server = _ManyAtOnce(("127.0.0.1", port), Handler)
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.server.daemon_threads = True
         self.port = int(self.server.server_address[1])
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -1,5 +1,7 @@
 """How a real edge asks real origins: which, how, and what it does when one fails."""
 
+import os
+import signal
 import socket
 import threading
 from collections import Counter
@@ -107,6 +109,19 @@ def test_a_request_that_may_have_changed_something_is_sent_once(edge, start_orig
     )
     assert answer.text == f"/second from {good.port}"  # nobody was connected, so nobody was sent anything
     assert [request.body for request in good.requests if request.path == "/second"] == [b"two"]
+
+
+def test_a_thousand_misses_at_one_moment_all_find_the_way_to_the_fetch_tier(edge):
+    domain = known(edge, DomainFactory(origin__port=free_port()))
+    worker = edge.workers()[0]
+    os.kill(worker, signal.SIGSTOP)  # so that they are all there when it looks
+    clients = [socket.create_connection(("127.0.0.1", edge.http_port), timeout=10) for _ in range(1000)]
+    for number, client in enumerate(clients):
+        request = f"GET /{number} HTTP/1.1\r\nHost: {domain.host}\r\nConnection: close\r\n\r\n"
+        client.sendall(request.encode())
+    os.kill(worker, signal.SIGCONT)
+    answers = [client.makefile("rb").read() for client in clients]
+    assert [answer for answer in answers if b"No origin of this site" not in answer] == []
 
 
 # -- what the origin is asked -----------------------------------------------------------------------
@@ -254,6 +269,14 @@ def test_another_address_of_a_name_is_tried_when_one_fails(one_node, name_server
     edge = start_edge("edge-1", CIRRUS_EDGE_RESOLVERS=name_server.address)
     domain = known(edge, DomainFactory(origin__host="origin.example.com", origin__port=origin.port))
     assert all(edge.get(domain.host, f"/{number}").ok for number in range(10))
+
+
+def test_a_machine_without_ipv6_reaches_a_name_that_has_much_of_it(one_node, name_server, start_edge, origin):
+    name_server.records["origin.example.com"] = ["127.0.0.1", *(f"2001:db8::{n}" for n in range(1, 9))]
+    edge = start_edge("edge-1", CIRRUS_EDGE_RESOLVERS=name_server.address)
+    row = {"origin__port": origin.port, "origin__connect_timeout": 100}
+    domain = known(edge, DomainFactory(origin__host="origin.example.com", **row))
+    assert {edge.get(domain.host, f"/{number}").status_code for number in range(10)} == {200}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "::1"])

@@ -4,6 +4,7 @@
 --   $cirrus_order  indices of the origins, "2,1,3"        $cirrus_tried  ",address:port,address:port,"
 --   $cirrus_address, $cirrus_port, $cirrus_connect_ms, $cirrus_read_ms   for the balancer
 --   $cirrus_origin, $cirrus_host, $cirrus_sni   label, Host header and TLS server name of the attempt
+local memo = require "cirrus.memo"
 local metrics = require "cirrus.metrics"
 local origins = require "cirrus.origins"
 local resolver = require "cirrus.resolver"
@@ -15,15 +16,15 @@ local _M = {}
 
 local MAX_ATTEMPTS = 4
 
-local cooling = {} -- label of an origin → until when
+local cooling = memo.new(1024) -- label of an origin, or "address:port" → until when
 
-local function is_cooling(origin)
-  local till = cooling[origin.label]
-  if till and till <= ngx.now() then
-    cooling[origin.label] = nil
-    till = nil
-  end
-  return till ~= nil
+local function is_cooling(name)
+  local till = cooling:get(name)
+  return till ~= nil and till > ngx.now()
+end
+
+local function is_cooling_origin(origin)
+  return is_cooling(origin.label)
 end
 
 -- An answer of our own, which must not start another attempt.
@@ -35,14 +36,27 @@ local function answer(status, sentence)
   return ngx.exit(ngx.HTTP_OK)
 end
 
+local function is_ipv6(address)
+  return address:find(":", 1, true) ~= nil
+end
+
+-- One of the addresses that has not been tried: rather one that has not failed lately, and rather of the other
+-- family than the last one, since a machine without a way to IPv6 would try four of those and give up.
 local function untried(addresses, port, tried)
   local start = math.random(#addresses)
+  local last = var.cirrus_address
+  local best, best_penalty
   for i = 0, #addresses - 1 do
     local address = addresses[(start + i - 1) % #addresses + 1]
-    if not tried:find("," .. address .. ":" .. port .. ",", 1, true) then
-      return address
+    local name = address .. ":" .. port
+    if not tried:find("," .. name .. ",", 1, true) then
+      local penalty = (is_cooling(name) and 2 or 0) + (last ~= "" and is_ipv6(last) == is_ipv6(address) and 1 or 0)
+      if not best or penalty < best_penalty then
+        best, best_penalty = address, penalty
+      end
     end
   end
+  return best
 end
 
 -- The first origin in order with an address that has not been tried.
@@ -72,7 +86,7 @@ local function attempt(site, status)
     return answer(status, "No origin of this site can be reached.")
   end
   var.cirrus_tried = var.cirrus_tried .. address .. ":" .. origin.port .. ","
-  var.cirrus_address = address:find(":", 1, true) and "[" .. address .. "]" or address
+  var.cirrus_address = is_ipv6(address) and "[" .. address .. "]" or address
   var.cirrus_port = origin.port
   var.cirrus_connect_ms = origin.connect_timeout
   var.cirrus_read_ms = origin.read_timeout
@@ -96,7 +110,7 @@ end
 -- location /: the first attempt.
 function _M.first()
   local site = site_of_request()
-  var.cirrus_order = table.concat(origins.order(site.origins, is_cooling, math.random), ",")
+  var.cirrus_order = table.concat(origins.order(site.origins, is_cooling_origin, math.random), ",")
   return attempt(site, ngx.HTTP_BAD_GATEWAY)
 end
 
@@ -104,7 +118,9 @@ end
 function _M.next()
   local timed_out = (var.upstream_status or ""):match("(%d+)%s*$") == "504"
   metrics.count(timed_out and "nginx_upstream_timeouts_total" or "nginx_upstream_errors_total")
-  cooling[var.cirrus_origin] = ngx.now() + origins.COOLING
+  local till = ngx.now() + origins.COOLING
+  cooling:set(var.cirrus_origin, till)
+  cooling:set(var.cirrus_tried:match("([^,]+),$"), till)
   local status = timed_out and ngx.HTTP_GATEWAY_TIMEOUT or ngx.HTTP_BAD_GATEWAY
   local connected = (var.upstream_connect_time or "-"):match("([^%s,:]+)%s*$") ~= "-"
   local _, attempts = var.cirrus_tried:gsub("[^,]+", "")
