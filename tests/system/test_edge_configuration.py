@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import threading
 
@@ -314,6 +315,53 @@ def test_a_malformed_document_is_refused_and_reported_and_the_last_good_one_stay
     assert serves(edge, origin, domain.host, "/restarted")
 
 
+def test_a_refused_document_is_still_refused_after_a_restart_and_says_so(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    good = published(keyspace, domain.host)
+    rev = good["rev"] + 1
+    keyspace.client.zadd(names.index_key(Kind.DOMAIN), {domain.host: rev})
+    announce(keyspace, domain.host, {**good, "rev": rev, "origins": []}, epoch=good["epoch"], rev=rev)
+    eventually(lambda: edge.health()["config_errors"] == 1)
+    edge.stop()
+    edge.start()
+    eventually(lambda: edge.health()["config_errors"] == 1)  # else its page would say: applied
+    refused = eventually(lambda: json.loads(keyspace.client.hget(names.ack_key("edge-1"), "refusals")))
+    assert refused[f"domain:{domain.host}"]["rev"] == rev
+
+
+def test_a_document_without_room_leaves_everything_as_it_was(one_node, start_edge, start_origin, keyspace):
+    edge = start_edge("edge-1", CIRRUS_EDGE_CONFIG_MEMORY="1m")
+    one, two = start_origin(), start_origin()
+    domain, other = DomainFactory(origin__port=one.port), DomainFactory(origin__port=two.port)
+    HostNameFactory(domain=domain, name="kept.example")
+    HostNameFactory(domain=other, name="a0000.example")
+    eventually(lambda: applied([edge], domain) and applied([edge], other))
+    good = published(keyspace, domain.host)
+    rev = published(keyspace, other.host)["rev"] + 1
+    many = [f"a{number:04}.example" for number in range(9000)]
+    announce(keyspace, domain.host, {**good, "rev": rev, "aliases": many}, epoch=good["epoch"], rev=rev)
+    eventually(lambda: edge.health()["config_errors"] == 1)
+    assert serves(edge, one, domain.host, "/1")
+    assert serves(edge, one, "kept.example", "/2")
+    assert serves(edge, two, "a0000.example", "/3")
+    assert edge.get("a0001.example").status_code == 404
+    assert "raise CIRRUS_EDGE_CONFIG_MEMORY" in edge.errors()
+
+
+def test_what_a_stranger_writes_to_the_stream_is_looked_at_once(edge, origin, keyspace):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], domain))
+    before = edge.errors().count("comparing with the whole index")
+    strange = keyspace.client.xadd(names.CHANGES, {"kind": "domain"})
+    eventually(lambda: keyspace.client.hget(names.ack_key("edge-1"), "stream") == strange)
+    announce(keyspace, domain.host, "{", epoch="no number", rev="none")
+    domain.default_ttl = 9
+    domain.save()
+    eventually(lambda: applied([edge], domain))
+    assert edge.errors().count("comparing with the whole index") - before <= 3
+
+
 # -- processes --------------------------------------------------------------------------------------
 
 
@@ -363,6 +411,30 @@ def test_a_reload_loses_nothing_and_hands_the_subscription_over(edge, origin):
     later = DomainFactory(origin__port=origin.port)
     eventually(lambda: applied([edge], later))
     assert serves(edge, origin, later.host)
+
+
+def test_a_full_disk_leaves_no_gap_in_the_snapshot(edge, origin, keyspace):
+    first = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], first))
+    worker = edge.workers()[0]
+    size = (edge.folder / "snapshot").stat().st_size
+    usual = resource.prlimit(worker, resource.RLIMIT_FSIZE, (size + 50, resource.RLIM_INFINITY))
+    second = DomainFactory(origin__port=origin.port)
+    eventually(lambda: edge.health()["status"] == "warning")
+    assert "could not write the snapshot" in edge.health()["problems"][0]
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, usual)
+    third = DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], third) and edge.health()["status"] == "ok")
+    keyspace.stop()
+    edge.stop()
+    edge.start()
+    assert all(serves(edge, origin, domain.host) for domain in (first, second, third))
+
+
+def test_an_edge_finds_redis_by_name(one_node, start_edge, origin, keyspace):
+    edge = start_edge("edge-1", CIRRUS_EDGE_REDIS_URL=f"redis://localhost:{keyspace.port}")
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: serves(edge, origin, domain.host))
 
 
 @pytest.mark.parametrize("damage", ["torn", "garbage", "flipped"])

@@ -6,6 +6,7 @@
 -- A call raises { unreachable = "…" } where Redis did not answer or said no: the subscriber's loop is the
 -- one place that catches it, and connects again.
 local platform = require "cirrus.platform"
+local resolver = require "cirrus.resolver"
 
 local _M = {}
 
@@ -17,17 +18,29 @@ local function unreachable(action, problem)
   error({ unreachable = "Redis: could not " .. action .. ": " .. tostring(problem) }, 0)
 end
 
+-- nginx's own sockets know no names without a `resolver` directive, so each address is tried here.
+local function connect(client, where)
+  if where.path then
+    return client:connect("unix:" .. where.path)
+  end
+  local addresses, problem = resolver.look_up(where.host)
+  local done
+  for _, address in ipairs(addresses or {}) do
+    address = address:find(":", 1, true) and "[" .. address .. "]" or address
+    done, problem = client:connect(address, where.port)
+    if done then
+      return done
+    end
+  end
+  return nil, problem
+end
+
 -- where: { host, port } or { path }, and username, password, database.
 -- Returns a function that sends one command, and one that sends several in one round trip.
 function _M.open(where)
   local client = platform.redis():new()
   client:set_timeouts(CONNECT_TIMEOUT, SEND_TIMEOUT, READ_TIMEOUT)
-  local done, problem
-  if where.path then
-    done, problem = client:connect("unix:" .. where.path)
-  else
-    done, problem = client:connect(where.host, where.port)
-  end
+  local done, problem = connect(client, where)
   if not done then
     unreachable("connect", problem)
   end

@@ -107,7 +107,9 @@ function _M:append(records)
   end
   local flushed = not problem and self.file:flush()
   if not flushed then
+    self.file:close() -- with what it still held back, which would else stand before the next record
     platform.truncate(self.path, self.size)
+    self.file = assert(io.open(self.path, "ab"))
     return nil, "could not write the snapshot: " .. tostring(problem or "the disk may be full")
   end
   self.size = self.size + added
@@ -121,7 +123,8 @@ end
 -- Write the file anew from an iterator of records. true, or nil and why (the old file stays in use).
 function _M:rewrite(records)
   local draft = self.path .. ".new"
-  local file, problem = io.open(draft, "wb")
+  os.remove(draft)
+  local file, problem = io.open(draft, "ab")
   local total, count = 0, 0
   for record in file and records or function() end do
     local size
@@ -134,17 +137,16 @@ function _M:rewrite(records)
       ngx.sleep(0.001)
     end
   end
-  local done = file and not problem and file:flush() and platform.sync(file)
-  if file then
-    file:close()
-  end
-  done = done and os.rename(draft, self.path)
+  local done = file and not problem and file:flush() and platform.sync(file) and os.rename(draft, self.path)
   if not done then
+    if file then
+      file:close()
+    end
     os.remove(draft)
     return nil, "could not write the snapshot anew: " .. tostring(problem or "the disk may be full")
   end
   self.file:close()
-  self.file, self.size, self.live = assert(io.open(self.path, "ab")), total, total
+  self.file, self.size, self.live = file, total, total
   return true
 end
 

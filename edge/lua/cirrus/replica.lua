@@ -113,8 +113,8 @@ function _M:advance(epoch, rev, stream)
   state:set("domains", self.domains)
   self:report_orphans()
   self.records[#self.records + 1] = { "mark", state:get("epoch"), state:get("rev"), stream }
-  self:save()
   store.publish()
+  self:save()
 end
 
 function _M:report_orphans()
@@ -138,7 +138,11 @@ function _M:save()
   if #records == 0 or not self.journal then
     return
   end
+  if self.incomplete then
+    return self:rewrite_snapshot()
+  end
   local done, problem = self.journal:append(records)
+  self.incomplete = not done -- a later mark must not say that these records are there
   self:report_snapshot(problem)
   if done and self.journal:wants_rewrite() then
     self:rewrite_snapshot()
@@ -148,7 +152,8 @@ end
 -- Write the whole snapshot anew from shared memory.
 function _M:rewrite_snapshot()
   if self.journal then
-    local _, problem = self.journal:rewrite(self:everything())
+    local done, problem = self.journal:rewrite(self:everything())
+    self.incomplete = self.incomplete and not done
     self:report_snapshot(problem)
   end
 end

@@ -1,6 +1,7 @@
 -- From an origin's host to the addresses that this edge may connect to.
 --
 --   resolver.addresses("origin.example.com")  -->  { "192.0.2.7", "2001:db8::7" }, or nil and why
+--   resolver.look_up("redis.internal")        -->  the same, of a host that the operator of this edge has named
 --
 -- Answers are kept for their TTL. While the name servers fail, the last answer is used on: an origin does
 -- not go away because its DNS does. Every address is held against the forbidden networks each time, so a
@@ -106,13 +107,13 @@ local function resolve(host)
   return found
 end
 
--- Addresses of a host name or of a literal address; nil and a sentence where there is none to connect to.
-function _M.addresses(host)
+-- All addresses of a host name or of a literal address, or nil and a sentence.
+function _M.look_up(host)
   if judged:get(host) ~= nil or networks.parse(host) then
-    return allowed_of({ host })
+    return { host }
   end
   if fixed[host] then
-    return allowed_of(fixed[host])
+    return fixed[host]
   end
   local entry = cache:get(host)
   local now = ngx.now()
@@ -132,7 +133,16 @@ function _M.addresses(host)
   if entry.problem then
     return nil, "its name does not resolve: " .. tostring(entry.problem)
   end
-  return allowed_of(entry)
+  return entry
+end
+
+-- Those of an origin's host that this edge may connect to; nil and a sentence where there is none.
+function _M.addresses(host)
+  local found, problem = _M.look_up(host)
+  if not found then
+    return nil, problem
+  end
+  return allowed_of(found)
 end
 
 return _M

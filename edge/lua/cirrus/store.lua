@@ -45,7 +45,8 @@ local function names_of(document)
 end
 
 -- While a name moves from one domain to another, both may claim it for a moment: the newer document wins.
-local function claim(document)
+-- `taken` notes who had a name before.
+local function claim(document, taken)
   for _, name in ipairs(names_of(document)) do
     local owner = docs:get("host:" .. name)
     local rev, epoch
@@ -54,6 +55,9 @@ local function claim(document)
     end
     if not rev or epoch < document.epoch or (epoch == document.epoch and rev < document.rev) then
       local done, problem = docs:safe_set("host:" .. name, document.host)
+      if owner ~= document.host then
+        taken[name] = owner
+      end
       if not done then
         return nil, problem
       end
@@ -62,7 +66,12 @@ local function claim(document)
   return true
 end
 
-local function release(document, kept)
+-- Let go of the names of `document` that are not those of `other` (another state of it, or nil).
+local function release(document, other)
+  local kept = {}
+  for _, name in ipairs(other and names_of(other) or {}) do
+    kept[name] = true
+  end
   for _, name in ipairs(names_of(document)) do
     if not kept[name] and docs:get("host:" .. name) == document.host then
       docs:delete("host:" .. name)
@@ -70,49 +79,65 @@ local function release(document, kept)
   end
 end
 
-local function previous(kind, key)
-  local text = _M.text(kind, key)
-  return text and cjson.decode(text)
+local function store(name, text, document, is_domain, taken)
+  local done, problem = docs:safe_set("doc:" .. name, text)
+  if done and is_domain then
+    done, problem = claim(document, taken)
+  end
+  if done then
+    done, problem = docs:safe_set("rev:" .. name, document.rev, 0, document.epoch)
+  end
+  return done, problem
+end
+
+-- Back to how it was: what is deleted here made the room that the old state needs.
+local function put_back(name, document, before, text, is_domain, taken)
+  docs:delete("doc:" .. name)
+  if is_domain then
+    release(document, before)
+    for host, owner in pairs(taken) do
+      docs:safe_set("host:" .. host, owner)
+    end
+  end
+  if before then
+    docs:safe_set("doc:" .. name, text)
+    if is_domain then
+      claim(before, {})
+    end
+  end
 end
 
 -- Store a document that has been checked. true, or nil and why there was no room (the old one stays).
+--
+-- The revision comes last, and the names that are given up first: if this process is killed on the way, the change
+-- is applied again, and ends the same.
 function _M.put(kind, key, text, document)
-  local name = kind .. ":" .. key
-  local before = previous(kind, key)
-  local done, problem = docs:safe_set("doc:" .. name, text)
-  if done and kind == "domain" then
-    done, problem = claim(document)
+  local name, is_domain, taken = kind .. ":" .. key, kind == "domain", {}
+  local old_text = _M.text(kind, key)
+  local before = old_text and cjson.decode(old_text)
+  if is_domain and before then
+    release(before, document)
   end
-  done = done and docs:safe_set("rev:" .. name, document.rev, 0, document.epoch)
+  local done, problem = store(name, text, document, is_domain, taken)
   if not done then
-    if before then
-      docs:safe_set("doc:" .. name, cjson.encode(before))
-    else
-      docs:delete("doc:" .. name)
-    end
+    put_back(name, document, before, old_text, is_domain, taken)
     return nil, "no room for it (" .. tostring(problem) .. "); raise CIRRUS_EDGE_CONFIG_MEMORY"
   end
   docs:delete("gone:" .. name)
-  if kind == "domain" and before then
-    local kept = {}
-    for _, host in ipairs(names_of(document)) do
-      kept[host] = true
-    end
-    release(before, kept)
-  end
   return true
 end
 
--- Forget a document because its withdrawal, with this revision, says so.
+-- Forget a document because its withdrawal, with this revision, says so. The tombstone comes last: a process that is
+-- killed on the way does all of it again.
 function _M.withdraw(kind, key, epoch, rev)
   local name = kind .. ":" .. key
-  local before = previous(kind, key)
-  docs:safe_set("gone:" .. name, rev, 0, epoch)
-  docs:delete("rev:" .. name)
-  docs:delete("doc:" .. name)
-  if kind == "domain" and before then
-    release(before, {})
+  local before = kind == "domain" and cjson.decode(_M.text(kind, key) or "")
+  if before then
+    release(before)
   end
+  docs:delete("doc:" .. name)
+  docs:delete("rev:" .. name)
+  docs:safe_set("gone:" .. name, rev, 0, epoch)
 end
 
 -- Let the workers see what has been stored.

@@ -35,7 +35,20 @@ local function pairs_to_map(list)
   return map
 end
 
-function Subscriber:compare(why)
+-- Which of two ids of the stream is the later one? "1795508917661-2" > "1795508917661-0"
+local function is_later(id, other)
+  local ms, n = id:match("^(%d+)-(%d+)$")
+  local other_ms, other_n = other:match("^(%d+)-(%d+)$")
+  if not ms or not other_ms then
+    return ms ~= nil
+  end
+  ms, other_ms = tonumber(ms), tonumber(other_ms)
+  return ms > other_ms or (ms == other_ms and tonumber(n) > tonumber(other_n))
+end
+
+-- reached: the last entry that has been read. Where cdn:meta does not know it (somebody else wrote to the stream),
+-- it is not read again and again.
+function Subscriber:compare(why, reached)
   local meta = reader.meta(self.call)
   if not meta.epoch then
     if not self.empty then
@@ -44,9 +57,13 @@ function Subscriber:compare(why)
     self.empty = true
     return
   end
-  self.empty = nil
+  self.empty, self.behind = nil, nil
+  if reached and is_later(reached, meta.last) then
+    self.behind, meta.last = meta.last, reached
+  end
   ngx.log(ngx.NOTICE, "comparing with the whole index: ", why)
   reader.compare(self.call, self.replica, meta)
+  state:set("compared", true)
 end
 
 local function same_place(id, other)
@@ -101,7 +118,7 @@ function Subscriber:check_place(last)
   local meta = reader.meta(self.call)
   if not last then
     self:compare("this edge has nothing yet")
-  elseif same_place(meta.last, last) then
+  elseif same_place(meta.last, last) or meta.last == self.behind then
     self.elsewhere = nil
   elseif self.elsewhere == meta.last then
     self.elsewhere = nil
@@ -109,6 +126,21 @@ function Subscriber:check_place(last)
   else
     self.elsewhere = meta.last -- perhaps an entry came just now: the next read tells
   end
+end
+
+-- Does each entry follow the one before it, and is each one as the control plane writes it?
+local function continue(entries, last)
+  for _, entry in ipairs(entries) do
+    local change = pairs_to_map(entry[2])
+    if not same_place(change.prev, last) then
+      return false
+    end
+    if not (change.kind and change.key and tonumber(change.epoch) and tonumber(change.rev)) then
+      return false
+    end
+    last = entry[1]
+  end
+  return true
 end
 
 function Subscriber:read_stream()
@@ -119,10 +151,10 @@ function Subscriber:read_stream()
     return self:check_place(last)
   end
   local entries = reply[1][2]
-  if last and same_place(pairs_to_map(entries[1][2]).prev, last) then
+  if last and continue(entries, last) then
     self:apply(entries)
   else
-    self:compare("entries of the stream are missing after " .. (last or "the beginning"))
+    self:compare("entries of the stream are missing after " .. (last or "the beginning"), entries[#entries][1])
   end
 end
 
@@ -141,6 +173,8 @@ function Subscriber:session()
   self:look_at_clock()
   if not store.version() or not state:get("stream") then
     self:compare("this edge has nothing yet")
+  elseif not state:get("compared") then
+    self:compare("what was refused before the start is not in the snapshot, and may be good now")
   elseif (state:get("orphans") or 0) > 0 then
     self:compare("are the orphans still orphans?")
   end

@@ -18,6 +18,7 @@ return function(path)
   settings.load(path)
   resolver.prepare()
   ngx.shared.cirrus_state:add("started", ngx.now())
+  ngx.shared.cirrus_state:delete("compared") -- a new version of this software may take what the old one refused
   if not store.version() then -- after a reload the shared memory is still there
     replica.load(settings.get().snapshot)
   end
