@@ -5,6 +5,7 @@
 -- seen, and then the whole index is compared. What stands in neither the index nor the tombstones is an
 -- orphan: it is served on and reported, because a lost index must never look like "delete all sites".
 local acknowledgement = require "cirrus.acknowledgement"
+local changes = require "cirrus.changes"
 local connection = require "cirrus.connection"
 local keyspace = require "cirrus.keyspace"
 local platform = require "cirrus.platform"
@@ -27,25 +28,6 @@ local MAX_PAUSE = 1       -- seconds between attempts to connect
 local Subscriber = {}
 local subscriber_mt = { __index = Subscriber }
 
-local function pairs_to_map(list)
-  local map = {}
-  for i = 1, #list, 2 do
-    map[list[i]] = list[i + 1]
-  end
-  return map
-end
-
--- Which of two ids of the stream is the later one? "1795508917661-2" > "1795508917661-0"
-local function is_later(id, other)
-  local ms, n = id:match("^(%d+)-(%d+)$")
-  local other_ms, other_n = other:match("^(%d+)-(%d+)$")
-  if not ms or not other_ms then
-    return ms ~= nil
-  end
-  ms, other_ms = tonumber(ms), tonumber(other_ms)
-  return ms > other_ms or (ms == other_ms and tonumber(n) > tonumber(other_n))
-end
-
 -- reached: the last entry that has been read. Where cdn:meta does not know it (somebody else wrote to the stream),
 -- it is not read again and again.
 function Subscriber:compare(why, reached)
@@ -55,10 +37,13 @@ function Subscriber:compare(why, reached)
       ngx.log(ngx.WARN, "Redis holds no keyspace; this edge serves on with what it has")
     end
     self.empty = true
+    if reached then
+      ngx.sleep(BLOCK_MS / 1000) -- there are entries, but nothing says what they belong to
+    end
     return
   end
   self.empty, self.behind = nil, nil
-  if reached and is_later(reached, meta.last) then
+  if reached and changes.is_later(reached, meta.last) then
     self.behind, meta.last = meta.last, reached
   end
   ngx.log(ngx.NOTICE, "comparing with the whole index: ", why)
@@ -66,38 +51,14 @@ function Subscriber:compare(why, reached)
   state:set("compared", true)
 end
 
-local function same_place(id, other)
-  return id == other or ((id == "0-0" or id == "") and (other == "0-0" or other == ""))
-end
-
--- The newest entry of each document in a batch, oldest first.
-local function newest_of(entries)
-  local at, list = {}, {}
-  for _, entry in ipairs(entries) do
-    local change = pairs_to_map(entry[2])
-    if keyspace.DOCUMENTS[change.kind] then -- a newer control plane may know more kinds
-      local name = change.kind .. ":" .. change.key
-      if at[name] then
-        list[at[name]] = false
-      end
-      list[#list + 1] = change
-      at[name] = #list
-    end
-  end
-  return list
-end
-
 function Subscriber:apply(entries)
   local wanted = { domain = {}, node = {} }
   local withdrawn = {}
-  for _, change in ipairs(newest_of(entries)) do
-    if change then
-      change.epoch, change.rev = tonumber(change.epoch), tonumber(change.rev)
-      if change.op == keyspace.OP_GONE then
-        withdrawn[#withdrawn + 1] = change
-      else
-        wanted[change.kind][#wanted[change.kind] + 1] = change
-      end
+  for _, change in ipairs(changes.newest(entries)) do
+    if change.op == keyspace.OP_GONE then
+      withdrawn[#withdrawn + 1] = change
+    else
+      wanted[change.kind][#wanted[change.kind] + 1] = change
     end
   end
   for kind, list in pairs(wanted) do
@@ -108,9 +69,8 @@ function Subscriber:apply(entries)
   for _, change in ipairs(withdrawn) do
     self.replica:gone(change.kind, change.key, change.epoch, change.rev)
   end
-  local last = entries[#entries]
-  local change = pairs_to_map(last[2])
-  self.replica:advance(tonumber(change.epoch), tonumber(change.rev), last[1])
+  local last = changes.fields(entries[#entries])
+  self.replica:advance(last.epoch, last.rev, last.id)
 end
 
 -- Nothing came: is there nothing, or do we wait at a place that no longer exists?
@@ -118,7 +78,7 @@ function Subscriber:check_place(last)
   local meta = reader.meta(self.call)
   if not last then
     self:compare("this edge has nothing yet")
-  elseif same_place(meta.last, last) or meta.last == self.behind then
+  elseif changes.same_place(meta.last, last) or meta.last == self.behind then
     self.elsewhere = nil
   elseif self.elsewhere == meta.last then
     self.elsewhere = nil
@@ -126,21 +86,6 @@ function Subscriber:check_place(last)
   else
     self.elsewhere = meta.last -- perhaps an entry came just now: the next read tells
   end
-end
-
--- Does each entry follow the one before it, and is each one as the control plane writes it?
-local function continue(entries, last)
-  for _, entry in ipairs(entries) do
-    local change = pairs_to_map(entry[2])
-    if not same_place(change.prev, last) then
-      return false
-    end
-    if not (change.kind and change.key and tonumber(change.epoch) and tonumber(change.rev)) then
-      return false
-    end
-    last = entry[1]
-  end
-  return true
 end
 
 function Subscriber:read_stream()
@@ -151,7 +96,7 @@ function Subscriber:read_stream()
     return self:check_place(last)
   end
   local entries = reply[1][2]
-  if last and continue(entries, last) then
+  if last and changes.follow(entries, last) then
     self:apply(entries)
   else
     self:compare("entries of the stream are missing after " .. (last or "the beginning"), entries[#entries][1])
