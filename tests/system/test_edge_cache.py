@@ -115,6 +115,16 @@ def test_requests_for_what_is_not_stored_do_not_queue(edge, origin, domain):
         }
 
 
+def test_the_body_of_a_get_poisons_nobodys_answer(edge, origin, domain):
+    origin.answer = lambda request: OriginAnswer(
+        body=b"said: " + request.body, headers=(("Cache-Control", "max-age=60"),)
+    )
+    assert edge.request("GET", domain.host, "/fat", data=b"evil").text == "said: evil"
+    assert edge.get(domain.host, "/fat").text == "said: "
+    assert edge.request("GET", domain.host, "/fat", data=b"evil").text == "said: evil"
+    assert edge.get(domain.host, "/fat").headers["X-Cache"] == "HIT"
+
+
 def test_a_url_that_becomes_cacheable_is_cached_again(edge, origin, domain):
     answering(origin, "no-store")
     assert statuses(edge, domain, "/turning") == ["MISS", "BYPASS"]
