@@ -30,26 +30,30 @@ def stage(kind: str, object_ids: Sequence[int], *, force: bool = False) -> None:
     `force` publishes them even where nothing has changed.
     """
     now = timezone.now()
-    Outbox.objects.bulk_create(
+    rows = Outbox.objects.bulk_create(
         [Outbox(kind=kind, object_id=pk, staged_at=now, force=force) for pk in object_ids],
         batch_size=BATCH,
     )
     # Registered at every call: a callback registered inside a savepoint is dropped with it, so
     # relying on the first one alone would lose the later ones.
-    transaction.on_commit(_next_drain().run, robust=True)
+    drain = _next_drain()
+    drain.pks += [row.pk for row in rows]
+    transaction.on_commit(drain.run, robust=True)
 
 
 class _Drain:
     """Flushes once, however many changes of one transaction ask for it."""
 
-    done = False
+    def __init__(self) -> None:
+        self.done = False
+        self.pks: list[int] = []
 
     def run(self) -> None:
         if self.done:
             return
         self.done = True
         try:
-            flush()
+            flush(first=(min(self.pks, default=0), max(self.pks, default=0)))
         except NotPublished as error:
             logger.warning("saved, not yet published: %s", error)
 
@@ -81,8 +85,11 @@ class Flushed:
         self.failed += [f"{kind} {pk}: {why}" for pk, why in published.broken.items()]
 
 
-def flush(*, patience: float = PATIENCE) -> Flushed:
+def flush(*, patience: float = PATIENCE, first: tuple[int, int] | None = None) -> Flushed:
     """Publish everything in the outbox that is due. Raises `NotPublished`; nothing is lost then.
+
+    `first`: these rows (primary keys from, to), and of the others what fits into the same turns: a save
+    does not wait for the thousands that an import has left to the scheduled job.
 
     A row is deleted after its document is in Redis, so a process killed in between only repeats
     itself. A row whose object cannot be rendered stays with its error and is tried again later.
@@ -90,21 +97,26 @@ def flush(*, patience: float = PATIENCE) -> Flushed:
     total = Flushed()
     while True:
         with publishing(patience=patience) as turn:
-            rows = _due_rows(timezone.now())
+            rows, more = _due_rows(timezone.now(), first)
             if rows:
                 _flush_rows(turn, rows, total)
-        if len(rows) < BATCH:
+        if not more:
             return total
         time.sleep(GIVE_WAY)
 
 
-def _due_rows(now: datetime) -> list[Outbox]:
-    due = Q(retry_at__isnull=True) | Q(retry_at__lte=now)
-    rows = list(Outbox.objects.filter(due).order_by("pk")[:BATCH])
+def _due_rows(now: datetime, first: tuple[int, int] | None) -> tuple[list[Outbox], bool]:
+    """The rows of the next turn, and whether there may be more that must not be left."""
+    due = Outbox.objects.filter(Q(retry_at__isnull=True) | Q(retry_at__lte=now)).order_by("pk")
+    rows = list(due.filter(pk__range=first)[:BATCH]) if first else []
+    more = len(rows) == BATCH
+    if not more:
+        rows += due.exclude(pk__in=[row.pk for row in rows])[: BATCH - len(rows)]
+        more = not first and len(rows) == BATCH
     # A row that failed before is settled by a newer one of the same object.
     objects = {(row.kind, row.object_id) for row in rows}
     failed = Outbox.objects.filter(retry_at__gt=now, object_id__in={pk for _, pk in objects})
-    return rows + [row for row in failed if (row.kind, row.object_id) in objects]
+    return rows + [row for row in failed if (row.kind, row.object_id) in objects], more
 
 
 def _flush_rows(turn: Turn, rows: list[Outbox], total: Flushed) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from domains.models import Domain
 from edge import keyspace as names
-from edge import projection, rendering
+from edge import outbox, projection, rendering
 from edge.errors import PublishingBusy, RedisForgot, RedisIsAhead
 from edge.models import Keyspace, Kind, Outbox, Publication
 from edge.outbox import flush, stage
@@ -464,3 +464,23 @@ def test_publishing_more_domains_takes_no_more_queries(keyspace, django_assert_m
         return len(queries)
 
     assert published(40) == published(1)
+
+
+def test_a_save_does_not_wait_for_what_an_import_has_left(keyspace, monkeypatch):
+    domains = [DomainFactory() for _ in range(12)]
+    monkeypatch.setattr(outbox, "BATCH", 3)
+    now = timezone.now()
+    Outbox.objects.bulk_create(
+        [Outbox(kind=Kind.DOMAIN, object_id=domain.pk, staged_at=now, force=True) for domain in domains]
+    )
+    domains[-1].default_ttl = 7
+    domains[-1].save()
+    assert documents(keyspace)[domains[-1].host]["cache"]["default_ttl"] == 7
+    assert Outbox.objects.count() >= 12 - 3
+    with transaction.atomic():
+        for domain in domains[:7]:
+            domain.default_ttl = 8
+            domain.save()
+    assert {documents(keyspace)[domain.host]["cache"]["default_ttl"] for domain in domains[:7]} == {8}
+    flush()
+    assert Outbox.objects.count() == 0
