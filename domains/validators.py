@@ -1,16 +1,22 @@
 """Forms and limits of what is typed into this app; each refusal is a `ValidationError` with a sentence."""
 
 import ipaddress
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from domains.hostnames import is_address, normalize_hostname
 
+#: The network in which IPv4 addresses are hidden for machines that have only IPv6 (RFC 6052).
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
 
 def normalize_origin_host(text: str) -> str:
     """A host name in A-labels or an address without brackets: `[2001:DB8::1]` → `2001:db8::1`."""
     bare = text.strip().strip("[]")
+    if "%" in bare:
+        raise ValidationError(f"“{text}”: an address with a zone (%) means something on one machine only.")
     return str(ipaddress.ip_address(bare)) if is_address(bare) else normalize_hostname(bare)
 
 
@@ -45,7 +51,17 @@ def validate_origin_host(value: str) -> None:
 
 
 def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: list[str]) -> bool:
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    return any(
+        one in ipaddress.ip_network(network) for one in _also_known_as(address) for network in networks
+    )
+
+
+def _also_known_as(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[Any]:
+    """The address, and the IPv4 address that is inside it: mapped, 6to4 or NAT64 (as the edge judges it)."""
+    if address.version == 4:
+        return [address]
+    nat64 = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
+    return [one for one in (address, address.ipv4_mapped, address.sixtofour, nat64) if one]
 
 
 def validate_server_name(value: str) -> None:

@@ -33,3 +33,16 @@ def test_an_exception_lets_an_edge_connect_to_a_forbidden_network(settings):
     settings.CIRRUS = settings.CIRRUS.model_copy(update={"origin_allow": []})
     with pytest.raises(ValidationError, match="CIRRUS_ORIGIN_DENY"):
         validate_origin_host("127.0.0.1")
+
+
+@pytest.mark.parametrize("hidden", ["::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"])
+def test_a_forbidden_address_is_forbidden_inside_an_ipv6_one_as_well(settings, hidden):
+    settings.CIRRUS = settings.CIRRUS.model_copy(update={"origin_allow": []})
+    with pytest.raises(ValidationError, match="CIRRUS_ORIGIN_DENY"):
+        validate_origin_host(hidden)
+    validate_origin_host("64:ff9b::808:808")
+
+
+def test_an_address_with_a_zone_is_refused_here_as_an_edge_would_refuse_it():
+    with pytest.raises(ValidationError, match="zone"):
+        normalize_origin_host("2001:db8::1%eth0")
