@@ -8,12 +8,12 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cirrus_site.settings")
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError, ProgrammingError
+    from django.db import DatabaseError, DataError, IntegrityError
 
     try:
         execute_from_command_line(sys.argv)
-    except (OperationalError, ProgrammingError) as error:  # it is away, or has no tables yet
-        if "--traceback" in sys.argv:
+    except DatabaseError as error:  # it is away, has no tables yet, or is no database
+        if "--traceback" in sys.argv or isinstance(error, DataError | IntegrityError):
             raise
         reason = str(error).partition("\n")[0]
         print(f"cirrus: the database cannot be used ({reason}).", file=sys.stderr)

@@ -17,6 +17,14 @@ def test_a_database_that_is_away_is_a_sentence(tmp_path, command):
     assert "s3cret" not in done.stderr
 
 
+def test_a_file_that_is_no_database_is_a_sentence(tmp_path):
+    (tmp_path / "cirrus.sqlite3").write_text("prose")
+    done = manage("migrate", CIRRUS_VAR_DIR=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.endswith("cirrus: the database cannot be used (file is not a database).\n")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_database_without_tables_is_a_sentence(tmp_path):
     done = manage("create_first_admin", CIRRUS_VAR_DIR=str(tmp_path))
     assert done.returncode == 2
