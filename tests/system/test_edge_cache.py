@@ -1,5 +1,6 @@
 """What a real edge keeps, for how long, and what it says about it."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -166,6 +167,26 @@ def test_each_host_of_a_wildcard_has_its_own_objects(edge, origin):
     for tenant in ("a", "b"):
         host = wildcard.host.replace("*", tenant)
         assert [edge.get(host, "/page").text for _ in range(2)] == [host, host]
+
+
+def test_an_event_reaches_the_client_when_it_happens(edge):
+    server, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def stream():
+        client, _ = server.accept()
+        client.recv(65536)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        client.sendall(b"Cache-Control: no-store\r\n\r\ndata: first\n\n")
+        over.wait(20)
+        client.close()
+
+    domain = DomainFactory(origin__port=server.getsockname()[1])
+    eventually(lambda: edge.health()["domains"] == 1)
+    threading.Thread(target=stream, daemon=True).start()
+    with edge.get(domain.host, "/events", stream=True) as answer:
+        assert next(answer.iter_content(None)) == b"data: first\n\n"
+    over.set()
+    server.close()
 
 
 def test_head_is_answered_from_what_get_has_stored(edge, origin, domain):

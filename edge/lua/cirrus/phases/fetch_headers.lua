@@ -18,6 +18,11 @@ local function time_of(value)
   return value and ngx.parse_http_time(value)
 end
 
+-- Server-sent events come one by one over minutes.
+local function is_stream(content_type)
+  return type(content_type) == "string" and content_type:sub(1, 17):lower() == "text/event-stream"
+end
+
 return function()
   local site = sites.get(var.http_x_cirrus_site or "")
   if not site or var.cirrus_address == "" then
@@ -49,4 +54,7 @@ return function()
   header["X-Cirrus-Cache-Control"] = cache_control
   header["X-Cirrus-At"] = ngx.time() - (freshness.seconds(age) or 0)
   header["Age"] = nil
+  if is_stream(header["Content-Type"]) then
+    header["X-Accel-Buffering"] = "no" -- each event at once
+  end
 end
