@@ -9,6 +9,7 @@ import threading
 import pytest
 import requests
 from django.core.management import call_command
+from redis import Redis
 
 from domains.models import Domain
 from edge import keyspace as names
@@ -388,6 +389,29 @@ def test_what_a_killed_worker_had_not_written_down_is_in_the_snapshot_all_the_sa
     edge.stop()
     edge.start()
     assert serves(edge, origin, domain.host)
+
+
+def test_an_old_copy_of_redis_brings_nothing_back_that_was_withdrawn(edge, origin, keyspace):
+    deleted, kept = DomainFactory(origin__port=origin.port), DomainFactory(origin__port=origin.port)
+    eventually(lambda: applied([edge], deleted) and applied([edge], kept))
+    raw = Redis(port=keyspace.port)
+    copy = {key: raw.dump(key) for key in raw.keys("cdn:*") if not key.startswith(b"cdn:ack")}
+    deleted.delete()
+    eventually(lambda: edge.get(deleted.host).status_code == 404)
+    killed, snapshot = edge.workers()[0], edge.folder / "snapshot"
+    written = snapshot.stat().st_ino
+    os.kill(killed, signal.SIGKILL)  # after which the snapshot is written anew
+    eventually(lambda: snapshot.exists() and snapshot.stat().st_ino != written)
+    edge.stop()
+    keyspace.client.flushall()
+    for key, value in copy.items():
+        raw.restore(key, 0, value)
+    edge.start()
+    eventually(lambda: "comparing with the whole index" in edge.errors().rsplit("start worker", 1)[1])
+    later = keyspace.client.xadd(names.CHANGES, {"kind": "domain"})
+    eventually(lambda: keyspace.client.hget(names.ack_key("edge-1"), "stream") == later)
+    assert edge.get(deleted.host).status_code == 404
+    assert serves(edge, origin, kept.host)
 
 
 def test_an_acknowledged_change_is_used_by_every_worker(one_node, start_edge, origin, start_origin):

@@ -4,8 +4,9 @@
 --   replica:put("domain", "www.example.com", text, epoch, rev); replica:gone("domain", "old.example", epoch, rev)
 --   replica:advance(epoch, rev, "1795508917661-0")   all changes up to here have been handled
 --
--- Held by the subscriber alone. `known` is kind → key → true; `orphans` is "kind:key" → true for what is served
--- although Redis lists it neither as present nor as withdrawn; `records` wait to be written to the journal.
+-- Held by the subscriber alone. `known` and `withdrawn` are kind → key → true; `orphans` is "kind:key" → true for
+-- what is served although Redis lists it neither as present nor as withdrawn; `records` wait to be written to the
+-- journal.
 local intake = require "cirrus.intake"
 local journal = require "cirrus.journal"
 local keyspace = require "cirrus.keyspace"
@@ -59,12 +60,12 @@ function _M.open(path)
     ngx.log(ngx.EMERG, problem)
     state:set("snapshot_error", problem)
   end
-  local known = store.keys()
+  local known, withdrawn = store.keys()
   for _, kind in ipairs(keyspace.KINDS) do
-    known[kind] = known[kind] or {}
+    known[kind], withdrawn[kind] = known[kind] or {}, withdrawn[kind] or {}
   end
   return setmetatable({
-    journal = file, known = known, domains = count(known.domain), orphans = {}, records = {},
+    journal = file, known = known, withdrawn = withdrawn, domains = count(known.domain), orphans = {}, records = {},
   }, mt)
 end
 
@@ -85,6 +86,7 @@ function _M:note(result, kind, key, record)
     self.domains = self.domains + (here and 1 or -1)
   end
   self.known[kind][key] = here
+  self.withdrawn[kind][key] = not here or nil
   self.orphans[kind .. ":" .. key] = nil
   self.records[#self.records + 1] = record
 end
@@ -172,6 +174,13 @@ function _M:everything()
     for kind, keys in pairs(self.known) do
       for key in pairs(keys) do
         coroutine.yield({ "put", kind, key, store.text(kind, key) })
+      end
+    end
+    -- Tombstones too: else a Redis that is restored from an old copy would bring back what has been withdrawn.
+    for kind, keys in pairs(self.withdrawn) do
+      for key in pairs(keys) do
+        local rev, epoch = store.known(kind, key)
+        coroutine.yield({ "gone", kind, key, epoch, rev })
       end
     end
     if store.version() then

@@ -150,18 +150,19 @@ function _M.version()
   return state:get("version")
 end
 
--- Every document that is here, as { domain = { [key] = rev }, … }. It locks the memory while it reads:
--- for the start of a subscriber only.
+-- Every document that is here, as { domain = { [key] = true }, … }, and every tombstone in the same form. It locks
+-- the memory while it reads: for the start of a subscriber only.
 function _M.keys()
-  local found = {}
+  local found = { rev = {}, gone = {} }
   for _, name in ipairs(docs:get_keys(0)) do
-    local kind, key = name:match("^rev:(%w+):(.+)$")
-    if kind then
-      found[kind] = found[kind] or {}
-      found[kind][key] = docs:get(name)
+    local what, kind, key = name:match("^(%l+):(%w+):(.+)$")
+    local of_kind = found[what]
+    if of_kind then
+      of_kind[kind] = of_kind[kind] or {}
+      of_kind[kind][key] = true
     end
   end
-  return found
+  return found.rev, found.gone
 end
 
 return _M
