@@ -29,6 +29,7 @@ class Ack:
     state: str = ""
     config_errors: int = 0
     refusals: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    refusals_cut: bool = False
     orphans: int = 0
     orphan_names: list[str] = field(default_factory=list)
     version: str = ""
@@ -46,9 +47,11 @@ class Ack:
     def refusal(self, *, document: str, epoch: int, rev: int) -> str:
         """Why it refuses this revision of `kind:key`, or "" where it does not."""
         said = self.refusals.get(document, {})
-        if (_integer(said.get("epoch")), _integer(said.get("rev"))) != (epoch, rev):
-            return ""
-        return str(said.get("why") or "no reason given")
+        if (_integer(said.get("epoch")), _integer(said.get("rev"))) == (epoch, rev):
+            return str(said.get("why") or "no reason given")
+        if self.refusals_cut and self.has(epoch=epoch, rev=rev):
+            return "it refuses more documents than it can list, perhaps this one; its error log names all"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ def parse_ack(fields: Mapping[str, str], *, now: float) -> Ack:
         state=fields.get("state", ""),
         config_errors=_integer(fields.get("config_errors")),
         refusals=_parse_refusals(fields.get("refusals", "")),
+        refusals_cut=fields.get("refusals_cut") == "1",
         orphans=_integer(fields.get("orphans")),
         orphan_names=_parse_names(fields.get("orphan_names", "")),
         version=fields.get("version", ""),

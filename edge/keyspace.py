@@ -65,6 +65,7 @@ ACK_FIELDS = (
     "state",
     "config_errors",
     "refusals",
+    "refusals_cut",
     "orphans",
     "orphan_names",
     "version",

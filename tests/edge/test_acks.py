@@ -60,6 +60,12 @@ def test_a_refusal_without_sense_is_not_this_one():
         assert ack.refusal(document="domain:a", epoch=1, rev=1) == ""
 
 
+def test_where_the_list_of_refusals_is_cut_nothing_handled_counts_as_applied():
+    ack = parse_ack(SAID | {"epoch": "1", "rev": "12", "refusals_cut": "1"}, now=1004.0)
+    assert "perhaps this one" in ack.refusal(document="domain:unlisted", epoch=1, rev=12)
+    assert ack.refusal(document="domain:later", epoch=1, rev=13) == ""
+
+
 def test_an_edge_that_tells_of_thousands_is_cut_short():
     names = "[" + ",".join(['"x"'] * 5000) + "]"
     assert len(parse_ack(SAID | {"orphan_names": names}, now=1004.0).orphan_names) == MOST_NAMES

@@ -15,7 +15,7 @@ from domains.models import Domain
 from edge import keyspace as names
 from edge.models import Kind
 from edge.outbox import flush
-from edge.services import change_status, edge_states, publication_status
+from edge.services import change_status, edge_states, publication_status, publication_statuses
 from tests.factories import DomainFactory, HostNameFactory
 from tests.servers import eventually
 
@@ -361,6 +361,26 @@ def test_what_a_stranger_writes_to_the_stream_is_looked_at_once(edge, origin, ke
     domain.save()
     eventually(lambda: applied([edge], domain))
     assert edge.errors().count("comparing with the whole index") - before <= 3
+
+
+def test_more_refusals_than_can_be_listed_make_no_document_look_applied(edge, origin, keyspace):
+    domains = [DomainFactory(origin__port=origin.port) for _ in range(22)]
+    eventually(lambda: applied([edge], domains[-1]))
+    good = [published(keyspace, domain.host) for domain in domains]
+    rev = max(document["rev"] for document in good)
+    for number, (domain, document) in enumerate(zip(domains, good, strict=True), start=rev + 1):
+        announce(keyspace, domain.host, {**document, "origins": []}, epoch=document["epoch"], rev=number)
+    cut = eventually(lambda: keyspace.client.hget(names.ack_key("edge-1"), "refusals_cut") == "1")
+    assert cut
+    tones = {
+        status.tone
+        for status in publication_statuses(kind=Kind.DOMAIN, object_ids=[d.pk for d in domains]).values()
+    }
+    assert tones == {"refused"}
+    assert serves(edge, origin, domains[-1].host, "/still")
+    call_command("sync_keyspace", "--repair")
+    edge.reload()  # compares with the index, and so finds that nothing is refused any more
+    eventually(lambda: all(applied([edge], domain) for domain in domains))
 
 
 # -- processes --------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ function _M.fields()
     "state", state:get("version") and "live" or "loading",
     "config_errors", text_of(state:get("config_errors") or 0),
     "refusals", cjson.encode(intake.refusals()),
+    "refusals_cut", intake.refusals_cut() and "1" or "0",
     "orphans", text_of(state:get("orphans") or 0),
     "orphan_names", state:get("orphan_names") or "[]",
     "version", settings.get().version,

@@ -9,7 +9,7 @@ local _M = {}
 
 -- The fields of one entry, with numbers as numbers (nil where they are none).
 function _M.fields(entry)
-  local map = { id = entry[1] }
+  local map = {}
   for i = 1, #entry[2], 2 do
     map[entry[2][i]] = entry[2][i + 1]
   end

@@ -24,7 +24,8 @@ local function warnings(own, now)
     refusals = refusals + 1
   end
   if refusals > 0 then
-    found[#found + 1] = refusals .. " documents were refused; their last good revisions are served"
+    local count = (intake.refusals_cut() and "more than " or "") .. refusals
+    found[#found + 1] = count .. " documents were refused; their last good revisions are served"
   end
   if (state:get("orphans") or 0) > 0 then
     found[#found + 1] = state:get("orphans") .. " documents are served that Redis no longer lists"

@@ -11,8 +11,9 @@ local state = ngx.shared.cirrus_state
 
 local _M = {}
 
--- Refusals that are remembered one by one; all are counted.
-_M.MAX_REFUSALS = 20
+-- Refusals that are remembered one by one. All are counted, and that some were left out is remembered too: what
+-- is not in the list may then not be taken for applied.
+local MAX_REFUSALS = 20
 local MAX_SENTENCE = 300
 
 local function newer(epoch, rev, than_epoch, than_rev)
@@ -44,6 +45,16 @@ local function count(refusals)
   return total
 end
 
+-- Have more been refused than the list holds? Only a comparison with the whole index finds out that no more are.
+function _M.refusals_cut()
+  return state:get("refusals_cut") or false
+end
+
+-- A comparison begins: whatever does not fit into the list will be met again.
+function _M.begin_comparison()
+  state:set("refusals_cut", false)
+end
+
 -- Note that a document was not taken.
 function _M.refuse(kind, key, epoch, rev, why)
   local refusals, name = _M.refusals(), kind .. ":" .. key
@@ -53,9 +64,11 @@ function _M.refuse(kind, key, epoch, rev, why)
   end
   state:incr("config_errors", 1, 0)
   ngx.log(ngx.ERR, "refused ", kind, " ", key, " revision ", rev, ": ", why)
-  if before or count(refusals) < _M.MAX_REFUSALS then
+  if before or count(refusals) < MAX_REFUSALS then
     refusals[name] = { epoch = epoch, rev = rev, why = why:sub(1, MAX_SENTENCE) }
     remember(refusals)
+  else
+    state:set("refusals_cut", true)
   end
   return "refused"
 end

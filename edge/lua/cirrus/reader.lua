@@ -88,6 +88,7 @@ end
 -- behind its `last`.
 function _M.compare(call, replica, meta)
   replica.orphans = {}
+  intake.begin_comparison()
   for _, kind in ipairs(keyspace.KINDS) do
     compare_kind(call, replica, kind, meta.epoch)
   end

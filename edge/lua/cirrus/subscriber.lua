@@ -7,6 +7,7 @@
 local acknowledgement = require "cirrus.acknowledgement"
 local changes = require "cirrus.changes"
 local connection = require "cirrus.connection"
+local intake = require "cirrus.intake"
 local keyspace = require "cirrus.keyspace"
 local platform = require "cirrus.platform"
 local reader = require "cirrus.reader"
@@ -22,6 +23,7 @@ local BLOCK_MS = 1000     -- how long one read of the stream waits for news
 local ENTRIES = 200       -- entries of the stream in one read
 local HEARTBEAT = 2       -- seconds between acknowledgements when nothing changes
 local SKEW_EVERY = 30     -- seconds between looks at Redis's clock
+local RECOMPARE = 300     -- seconds until it is seen whether more is still refused than can be listed
 local MAX_PAUSE = 1       -- seconds between attempts to connect
 
 -- { replica, call (sends a command while a session lasts), … }
@@ -49,6 +51,7 @@ function Subscriber:compare(why, reached)
   ngx.log(ngx.NOTICE, "comparing with the whole index: ", why)
   reader.compare(self.call, self.replica, meta)
   state:set("compared", true)
+  self.compared_at = ngx.now()
 end
 
 function Subscriber:apply(entries)
@@ -134,6 +137,9 @@ function Subscriber:session()
     end
     if ngx.now() - self.clock_at >= SKEW_EVERY then
       self:look_at_clock()
+    end
+    if intake.refusals_cut() and ngx.now() - (self.compared_at or 0) >= RECOMPARE then
+      self:compare("more was refused than can be listed")
     end
     self:read_stream()
   end
