@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from edge.comparison import Difference, Problem
+from edge.comparison import WITHDRAWN, Difference, Problem
 from edge.errors import PlanRefused
 from edge.lineage import Lineage
 
@@ -26,6 +26,16 @@ class Plan:
     def sound(self) -> bool:
         """Nothing to do, and nothing that an operator should know."""
         return self.lineage is Lineage.SOUND and not (self.differences or self.broken or self.edges_ahead)
+
+    @property
+    def withdrawn(self) -> int:
+        """How many of the differences are mended by a withdrawal."""
+        return sum(1 for difference in self.differences if difference.problem in WITHDRAWN)
+
+    @property
+    def written(self) -> int:
+        """How many are mended by writing a document."""
+        return len(self.differences) - self.withdrawn
 
     def require_share(self, share: float) -> None:
         """Raise `PlanRefused` where more than this share of a kind would be withdrawn."""

@@ -43,6 +43,8 @@ class Command(BaseCommand):
         except (NotPublished, PlanRefused, RepairBusy) as error:
             raise CommandError(str(error), returncode=FAILED) from error
         self.stdout.write(_as_json(plan) if options["json"] else "\n".join(plan.lines()))
+        if not check and not options["json"] and plan.differences:
+            self.stdout.write(f"Done: {plan.written} written, {plan.withdrawn} withdrawn; the edges follow.")
         if check and not plan.sound:
             sys.exit(DRIFTED)
 
