@@ -9,9 +9,10 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
+from domains import limits
 from domains.forms import AliasForm, AliasFormSet
 from domains.hostnames import searched_hostname
-from domains.models import MAX_ORIGINS, Domain, HostName, Origin
+from domains.models import Domain, HostName, Origin
 from domains.services import domain_disable, domain_enable
 
 #: How often one save may lose a race for a name; each loss means that somebody else has won.
@@ -48,7 +49,7 @@ class OriginInline(StackedInline):
     model = Origin
     verbose_name_plural = "Origins: the servers that have the content"
     extra = 0
-    max_num = MAX_ORIGINS
+    max_num = limits.ORIGINS
     fieldsets = [
         (None, {"fields": [("host", "scheme"), ("port", "weight"), "backup"]}),
         (
@@ -78,7 +79,12 @@ class DomainAdmin(ModelAdmin):
             "How long answers keep",
             {
                 "description": "An origin's own Cache-Control wins; these are for where it is silent.",
-                "fields": [("default_ttl", "negative_ttl"), "max_ttl"],
+                "fields": [
+                    ("default_ttl", "negative_ttl"),
+                    "max_ttl",
+                    ("stale_while_revalidate", "stale_if_error"),
+                    "guard",
+                ],
             },
         ),
         (

@@ -13,12 +13,16 @@ def domain_document(domain: Domain) -> dict[str, Any]:
     aliases = sorted(name.name for name in domain.hostnames.all() if not name.primary)
     origins = sorted(domain.origins.all(), key=lambda origin: (origin.backup, origin.pk))
     return {
+        "id": domain.pk,
         "host": domain.host,
         "aliases": aliases,
         "cache": {
             "default_ttl": domain.default_ttl,
             "max_ttl": domain.max_ttl,
             "negative_ttl": domain.negative_ttl,
+            "stale_while_revalidate": domain.stale_while_revalidate,
+            "stale_if_error": domain.stale_if_error,
+            "guard": domain.guard,
         },
         "origins": [origin_document(origin) for origin in origins],
     }

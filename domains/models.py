@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
+from domains import limits
 from domains.hostnames import display_hostname, normalize_hostname
 from domains.normalized import NormalizedModel
 from domains.validators import (
@@ -33,10 +34,6 @@ def generate_access_name() -> str:
 def normalize_claim(text: str) -> str:
     """A name that a domain may claim: a host name or a wildcard."""
     return normalize_hostname(text, wildcard=True)
-
-
-#: What an edge accepts of one domain (its own twin is edge/lua/cirrus/documents.lua; a test compares).
-MAX_ORIGINS, MAX_ALIASES = 64, 10_000
 
 
 class Domain(NormalizedModel):
@@ -64,13 +61,13 @@ class Domain(NormalizedModel):
     default_ttl = models.PositiveIntegerField(
         "default TTL",
         default=300,
-        validators=[MaxValueValidator(31_536_000)],
+        validators=[MaxValueValidator(limits.TTL)],
         help_text="Seconds an answer is fresh when the origin does not say. 0: not cached then.",
     )
     max_ttl = models.PositiveIntegerField(
         "maximum TTL",
         default=31_536_000,
-        validators=[MaxValueValidator(31_536_000)],
+        validators=[MaxValueValidator(limits.TTL)],
         help_text="Seconds; no answer stays fresh longer, whatever the origin says.",
     )
     negative_ttl = models.PositiveIntegerField(
@@ -78,6 +75,26 @@ class Domain(NormalizedModel):
         default=10,
         validators=[MaxValueValidator(86_400)],
         help_text="Seconds a 404 or 410 is fresh when the origin does not say. 0: not cached then.",
+    )
+    stale_while_revalidate = models.PositiveIntegerField(
+        "stale while fetching anew",
+        default=10,
+        validators=[MaxValueValidator(limits.STALE)],
+        help_text="Seconds for which an old answer is still served while one request fetches a new one.",
+    )
+    stale_if_error = models.PositiveIntegerField(
+        "stale while the origin fails",
+        default=86_400,
+        validators=[MaxValueValidator(limits.STALE)],
+        help_text="Seconds for which an old answer is still served while the origin fails.",
+    )
+    guard = models.BooleanField(
+        "guard against cache poisoning",
+        default=True,
+        help_text=(
+            "Headers with which a client could change an answer that others get do not reach the origin, "
+            "and an answer whose type contradicts its path (HTML for /account/x.css) is not kept."
+        ),
     )
     notes = models.TextField(blank=True, help_text="For your team; the edges never see it.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -162,8 +179,8 @@ class HostName(NormalizedModel):
         if claim:
             raise ValidationError({"name": claimed_by(claim)})
         others = HostName.objects.filter(domain_id=self.domain_id, primary=False).exclude(pk=self.pk)
-        if self.domain_id and not self.primary and others.count() >= MAX_ALIASES:
-            raise ValidationError({"name": f"A domain has at most {MAX_ALIASES:,} aliases."})
+        if self.domain_id and not self.primary and others.count() >= limits.ALIASES:
+            raise ValidationError({"name": f"A domain has at most {limits.ALIASES:,} aliases."})
 
 
 class Origin(NormalizedModel):
@@ -241,8 +258,8 @@ class Origin(NormalizedModel):
         if self.sni and self.scheme == self.Scheme.HTTP:
             raise ValidationError({"sni": "A TLS server name needs the scheme https."})
         others = Origin.objects.filter(domain_id=self.domain_id).exclude(pk=self.pk)
-        if self.domain_id and others.count() >= MAX_ORIGINS:
-            raise ValidationError(f"A domain has at most {MAX_ORIGINS} origins.")
+        if self.domain_id and others.count() >= limits.ORIGINS:
+            raise ValidationError(f"A domain has at most {limits.ORIGINS} origins.")
 
     @property
     def effective_port(self) -> int:

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from domains.models import MAX_ORIGINS, Domain, HostName, HostNameQuerySet
+from domains import limits
+from domains.models import Domain, HostName, HostNameQuerySet
 from tests.factories import DomainFactory, HostNameFactory, NodeFactory, OriginFactory
 from tests.pages import messages_of, sentences_of
 
@@ -20,7 +21,8 @@ LIST = "/admin/domains/domain/"
 
 def form(host: str, *, aliases=(), origins=(), keep=(), **fields):
     """What the browser sends. `keep`: (alias row that exists, its name, or None to delete it)."""
-    data = {"host": host, "enabled": "on", "default_ttl": 300, "max_ttl": 3600, "negative_ttl": 10, **fields}
+    data = {"host": host, "enabled": "on", "default_ttl": 300, "max_ttl": 3600, "negative_ttl": 10}
+    data |= {"stale_while_revalidate": 10, "stale_if_error": 86_400, "guard": "on", **fields}
     rows = [(row.pk, name) for row, name in keep] + [(None, name) for name in aliases]
     data |= {"hostnames-TOTAL_FORMS": len(rows), "hostnames-INITIAL_FORMS": len(keep)}
     for number, (pk, name) in enumerate(rows):
@@ -239,7 +241,7 @@ def test_of_many_who_claim_each_others_names_at_once_one_wins_and_nobody_sees_a_
 
 
 def test_more_origins_than_an_edge_accepts_are_refused_in_the_form(admin_client, keyspace):
-    origins = [{"host": f"o{number}.example"} for number in range(MAX_ORIGINS + 1)]
+    origins = [{"host": f"o{number}.example"} for number in range(limits.ORIGINS + 1)]
     answer = admin_client.post(ADD, form("many.example", origins=origins))
 
     assert any("at most 64" in sentence for sentence in sentences_of(answer)), sentences_of(answer)

@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from domains import limits
 from domains.documents import reason_not_served
-from domains.models import MAX_ALIASES, MAX_ORIGINS, Domain, HostName, Origin
+from domains.models import Domain, HostName, Origin
 from tests.factories import DomainFactory, HostNameFactory, OriginFactory
 
 pytestmark = pytest.mark.django_db
@@ -147,13 +148,13 @@ def test_a_domain_says_why_the_edges_must_not_have_it():
 
 def test_a_domain_has_no_more_origins_and_aliases_than_an_edge_accepts():
     domain = DomainFactory(origin=False)
-    Origin.objects.bulk_create([Origin(domain=domain, host="o.example") for _ in range(MAX_ORIGINS)])
+    Origin.objects.bulk_create([Origin(domain=domain, host="o.example") for _ in range(limits.ORIGINS)])
     assert sentences(Origin(domain=domain, host="o.example")) == {
         "__all__": ["A domain has at most 64 origins."]
     }
     Origin.objects.first().full_clean()  # one that is there can still be changed
     HostName.objects.bulk_create(
-        [HostName(domain=domain, name=f"a-{number}.example") for number in range(MAX_ALIASES)]
+        [HostName(domain=domain, name=f"a-{number}.example") for number in range(limits.ALIASES)]
     )
     assert sentences(HostName(domain=domain, name="one-more.example")) == {
         "name": ["A domain has at most 10,000 aliases."]

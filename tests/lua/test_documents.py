@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from domains import limits
 from domains.documents import domain_document
-from domains.models import MAX_ALIASES, MAX_ORIGINS, Origin
+from domains.models import Origin
 from edge import keyspace
 from nodes.documents import node_document
 from nodes.models import Node
@@ -45,6 +46,7 @@ def test_a_domain_is_rendered_as_the_golden_document_has_it():
         domain=domain, host="2001:db8::7", port=8080, backup=True, connect_timeout=250, read_timeout=60000
     )
     expected = body(golden("domain"))
+    expected["id"] = domain.pk
     expected["origins"][0]["id"], expected["origins"][1]["id"] = first.pk, second.pk
     assert domain_document(domain) == expected
 
@@ -66,7 +68,7 @@ def test_a_document_may_have_fields_that_this_edge_does_not_know_yet():
     assert check("domain", "www.example.com", to_lua({**golden("domain"), "later": {"a": [1]}})) is True
 
 
-@pytest.mark.parametrize(("field", "most"), [("origins", MAX_ORIGINS), ("aliases", MAX_ALIASES)])
+@pytest.mark.parametrize(("field", "most"), [("origins", limits.ORIGINS), ("aliases", limits.ALIASES)])
 def test_the_edge_accepts_as_many_as_the_control_plane_does_and_no_more(field, most):
     one = golden("domain")[field][:1]
     assert check("domain", "www.example.com", to_lua({**golden("domain"), field: one * most})) is True

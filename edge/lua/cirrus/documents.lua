@@ -4,97 +4,15 @@
 --     -->  true, or nil and a sentence that names the field
 --
 -- Fields that are not named here are left alone: a newer control plane may add some within a schema.
+local checks = require "cirrus.checks"
 local keyspace = require "cirrus.keyspace"
+local limits = require "cirrus.limits"
+local rule_checks = require "cirrus.rule_checks"
+
+local boolean, integer, list, object, one_of = checks.boolean, checks.integer, checks.list, checks.object, checks.one_of
+local optional, text = checks.optional, checks.text
 
 local _M = {}
-
-local MAX_ORIGINS = 64
-local MAX_ALIASES = 10000
-
-local function integer(low, high)
-  return function(value)
-    if type(value) ~= "number" or value % 1 ~= 0 or value < low or value > high then
-      return "must be a whole number from " .. low .. " to " .. high
-    end
-  end
-end
-
-local function text(low, high, pattern)
-  return function(value)
-    if type(value) ~= "string" or #value < low or #value > high then
-      return "must be a text of " .. low .. " to " .. high .. " characters"
-    end
-    if pattern and not value:match(pattern) then
-      return "has characters that it may not have"
-    end
-  end
-end
-
-local function boolean(value)
-  if type(value) ~= "boolean" then
-    return "must be true or false"
-  end
-end
-
-local function one_of(...)
-  local allowed = { ... }
-  return function(value)
-    for _, item in ipairs(allowed) do
-      if value == item then
-        return nil
-      end
-    end
-    return "must be one of " .. table.concat(allowed, ", ")
-  end
-end
-
-local check_fields
-
--- An array of `low` to `high` items, each checked by `item` (a function, or a table of fields).
-local function list(low, high, item)
-  return function(value)
-    if type(value) ~= "table" then
-      return "must be a list"
-    end
-    local count = 0
-    for key in pairs(value) do
-      count = count + 1
-      if type(key) ~= "number" then
-        return "must be a list"
-      end
-    end
-    if count ~= #value or count < low or count > high then
-      return "must have " .. low .. " to " .. high .. " items"
-    end
-    for i, entry in ipairs(value) do
-      local problem = check_fields(entry, item)
-      if problem then
-        return "item " .. i .. ": " .. problem
-      end
-    end
-  end
-end
-
-local function object(fields)
-  return function(value)
-    return check_fields(value, fields)
-  end
-end
-
-function check_fields(value, fields)
-  if type(fields) == "function" then
-    return fields(value)
-  end
-  if type(value) ~= "table" then
-    return "must be an object"
-  end
-  for name, check in pairs(fields) do
-    local problem = check(value[name])
-    if problem then
-      return name .. " " .. problem
-    end
-  end
-end
 
 -- The control characters, the space and DEL are what would break out of a header or a log line.
 local HOST_NAME = "^[%w%.%-]+$"
@@ -116,16 +34,34 @@ local ORIGIN = {
   read_timeout = integer(10, 3600000),
 }
 
+local STAMP = integer(0, 2 ^ 53)
+
+-- { name, hard stamp, soft stamp }
+local function stamps(pattern)
+  local name = text(1, limits.PURGE_NAME, pattern)
+  return function(value)
+    if type(value) ~= "table" or #value ~= 3 then
+      return "must be a name and two stamps"
+    end
+    return name(value[1]) or STAMP(value[2]) or STAMP(value[3])
+  end
+end
+
 local FIELDS = {
   domain = {
     host = text(1, 253, NAME_OR_WILDCARD),
-    aliases = list(0, MAX_ALIASES, text(1, 253, NAME_OR_WILDCARD)),
+    id = integer(1, 2 ^ 53),
+    aliases = list(0, limits.ALIASES, text(1, 253, NAME_OR_WILDCARD)),
     cache = object({
-      default_ttl = integer(0, 31536000),
-      max_ttl = integer(0, 31536000),
+      default_ttl = integer(0, limits.TTL),
+      max_ttl = integer(0, limits.TTL),
       negative_ttl = integer(0, 86400),
+      guard = boolean,
+      stale_while_revalidate = integer(0, limits.STALE),
+      stale_if_error = integer(0, limits.STALE),
     }),
-    origins = list(1, MAX_ORIGINS, ORIGIN),
+    rules = optional(list(0, limits.RULES, rule_checks.rule)),
+    origins = list(1, limits.ORIGINS, ORIGIN),
   },
   node = {
     name = text(1, 63, HOST_NAME),
@@ -136,9 +72,23 @@ local FIELDS = {
     state = one_of("pending", "up", "down", "draining", "maintenance"),
     weight = integer(1, 10000),
   },
+  purge = {
+    host = text(1, 253, NAME_OR_WILDCARD),
+    all = list(2, 2, STAMP),
+    urls = list(0, limits.PURGES, stamps("^/[\33-\126]*$")),
+    prefixes = list(0, limits.PURGES, stamps("^/[\33-\126]*$")),
+    tags = list(0, limits.PURGES, stamps("^[^%c%s]+$")),
+  },
 }
 
-local KEY_FIELD = { domain = "host", node = "name" }
+local KEY_FIELD = { domain = "host", node = "name", purge = "host" }
+
+-- What one field alone cannot tell.
+local function whole(kind, document)
+  if kind == "purge" and #document.urls + #document.prefixes + #document.tags > limits.PURGES then
+    return "it has more than " .. limits.PURGES .. " records"
+  end
+end
 
 -- true, or nil and why this edge cannot use the document that stands under `key`.
 function _M.check(kind, key, document)
@@ -152,8 +102,9 @@ function _M.check(kind, key, document)
   if document.schema ~= keyspace.SCHEMA then
     return nil, "its schema is " .. tostring(document.schema) .. "; this edge understands " .. keyspace.SCHEMA
   end
-  local problem = check_fields(document, { epoch = integer(1, 2 ^ 32 - 1), rev = integer(1, 2 ^ 53) })
-    or check_fields(document, fields)
+  local problem = checks.fields(document, { epoch = integer(1, 2 ^ 32 - 1), rev = integer(1, 2 ^ 53) })
+    or checks.fields(document, fields)
+    or whole(kind, document)
   if problem then
     return nil, problem
   end

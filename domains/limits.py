@@ -1,0 +1,27 @@
+"""How much of each thing a document may have (twin: edge/lua/cirrus/limits.lua; a test compares the two)."""
+
+ORIGINS = 64
+ALIASES = 10_000
+TTL = 31_536_000
+"""Seconds."""
+STALE = 2_592_000
+"""Seconds. Nothing stays longer than 30 days in a cache, so old purges can be forgotten."""
+RULES = 100
+CONDITIONS = 20
+"""Of a rule."""
+VALUES = 100
+"""Of a condition."""
+PATH = 512
+"""Characters of a prefix or a glob."""
+REGEX = 256
+FIELD_NAME = 128
+"""Characters of the name of a header, a cookie or an argument."""
+FIELD_VALUE = 256
+STATUS_RANGES = 20
+ARGUMENTS = 100
+"""That a key keeps or leaves out."""
+KEY_PARTS = 8
+"""Headers in a key, and as many cookies."""
+PURGES = 4_096
+"""Records of a host."""
+PURGE_NAME = 8_192
