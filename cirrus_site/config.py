@@ -94,6 +94,9 @@ class Config(BaseModel):
     edge_nginx: str = ""
     edge_ca_bundle: str = ""
     edge_access_log: str = ""
+    edge_log_size: str = Field("100m", pattern=r"^(0|[1-9][0-9]*[kmg])$")
+    edge_log_keep: int = Field(10, ge=1, le=1_000)
+    edge_min_free: str = Field("256m", pattern=r"^(0|[1-9][0-9]*[kmg])$")
     edge_stale_after: int = Field(60, ge=5, description="seconds without Redis until a warning")
     origin_deny: list[str] = [
         "0.0.0.0/8",

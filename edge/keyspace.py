@@ -15,7 +15,7 @@ PUBLISH_LOCK = "cdn:lock:publish"
 REPAIR_LOCK = "cdn:lock:repair"
 
 #: kind → prefix of its documents' keys
-DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:"}
+DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:", "purge": "cdn:purge:"}
 
 
 def document_key(kind: str, key: str) -> str:
@@ -46,6 +46,11 @@ def acks_key(node: str) -> str:
 def stats_pattern(node: str) -> str:
     """The keys of an edge's traffic counters, as an ACL pattern."""
     return f"cdn:stats:{node}:*"
+
+
+def stats_key(node: str, minute: int) -> str:
+    """The hash of an edge's traffic in one minute (Unix time in minutes)."""
+    return f"cdn:stats:{node}:{minute}"
 
 
 #: Fields of `cdn:meta`.

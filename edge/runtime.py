@@ -129,6 +129,17 @@ def resolvers() -> list[tuple[str, int]]:
     return [(f"[{address}]" if ":" in address else address, port) for address, port in pairs]
 
 
+def size_in_bytes(text: str) -> int:
+    """`256m` → 268435456; `0` stays 0."""
+    unit = {"k": 1, "m": 2, "g": 3}.get(text[-1], 0)
+    return int(text.rstrip("kmg")) * 1024**unit
+
+
+def access_log(options: EdgeOptions) -> str:
+    """Where this edge writes a line for each request."""
+    return settings.CIRRUS.edge_access_log or str(options.folder / "access.log")
+
+
 def lua_settings(options: EdgeOptions) -> dict[str, Any]:
     """What `cirrus.settings` holds on the edge."""
     cirrus = settings.CIRRUS
@@ -141,6 +152,17 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
         "origin_deny": cirrus.origin_deny,
         "origin_allow": cirrus.origin_allow,
         "stale_after": cirrus.edge_stale_after,
+        "cache": {
+            "folder": str(options.folder / "cache"),
+            "size": cirrus.edge_cache_size,
+            "keys": cirrus.edge_cache_keys,
+            "min_free": size_in_bytes(cirrus.edge_min_free),
+        },
+        "access_log": {
+            "path": access_log(options),
+            "size": size_in_bytes(cirrus.edge_log_size),
+            "keep": cirrus.edge_log_keep,
+        },
     }
 
 
@@ -176,7 +198,6 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         autoescape=False,  # noqa: S701  (nginx's language, from validated settings)
         keep_trailing_newline=True,
     )
-    access_log = cirrus.edge_access_log or str(options.folder / "access.log")
     return environment.get_template("nginx.conf.j2").render(
         node=options.node,
         dir=options.folder,
@@ -190,8 +211,8 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         config_memory=cirrus.edge_config_memory,
         cache_size=cirrus.edge_cache_size,
         cache_keys=cirrus.edge_cache_keys,
-        access_log=access_log,
-        access_log_buffered=not access_log.startswith("/dev/"),
+        access_log=access_log(options),
+        access_log_buffered=not access_log(options).startswith("/dev/"),
         ca_bundle=ca_bundle(),
         listen=_addresses(cirrus.edge_bind, options.http_port),
         status_listen=_addresses(cirrus.edge_status_bind, options.status_port),

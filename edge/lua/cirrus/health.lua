@@ -5,12 +5,43 @@
 -- Failing means: send no clients here. An edge that has lost Redis or the control plane is not failing, it
 -- serves what it has; that is a warning once it has lasted.
 local cjson = require "cjson.safe"
+local disk = require "cirrus.disk"
 local intake = require "cirrus.intake"
 local settings = require "cirrus.settings"
 
 local state = ngx.shared.cirrus_state
 
 local _M = {}
+
+local function megabytes(bytes)
+  return math.floor(bytes / 1048576) .. " MB"
+end
+
+-- What forbids to send clients here.
+local function failures(own)
+  local found = {}
+  if state:get("version") == nil then
+    found[#found + 1] = "no configuration has been loaded yet"
+  end
+  if state:get("catching_up") then
+    found[#found + 1] = "catching up with purges"
+  end
+  local free = disk.free()
+  if free and free < own.cache.min_free then
+    found[#found + 1] = string.format("the cache's disk has %s free, less than %s (CIRRUS_EDGE_MIN_FREE)",
+      megabytes(free), megabytes(own.cache.min_free))
+  end
+  return found
+end
+
+local function warn_of_sentences(found)
+  for _, name in ipairs({ "snapshot_error", "log_problem", "disk_problem" }) do
+    local sentence = state:get(name)
+    if sentence and sentence ~= "" then
+      found[#found + 1] = sentence
+    end
+  end
+end
 
 local function warnings(own, now)
   local found = {}
@@ -33,29 +64,25 @@ local function warnings(own, now)
   if state:get("older_epoch") then
     found[#found + 1] = "Redis holds an older keyspace than this edge has; it waits for a newer one"
   end
-  local snapshot_error = state:get("snapshot_error")
-  if snapshot_error and snapshot_error ~= "" then
-    found[#found + 1] = snapshot_error
-  end
+  warn_of_sentences(found)
   return found
 end
 
 -- The whole report, as plain values.
 function _M.report()
   local own, now = settings.get(), ngx.now()
-  local problems = warnings(own, now)
-  local loaded = state:get("version") ~= nil
-  local status = #problems > 0 and "warning" or "ok"
-  if not loaded then
-    status = "failing"
-    table.insert(problems, 1, "no configuration has been loaded yet")
+  local problems = failures(own)
+  local status = #problems > 0 and "failing" or "ok"
+  for _, warning in ipairs(warnings(own, now)) do
+    status = status == "ok" and "warning" or status
+    problems[#problems + 1] = warning
   end
   return {
     status = status,
     problems = #problems > 0 and problems or nil,
     node = own.node,
     version = own.version,
-    loaded = loaded,
+    loaded = state:get("version") ~= nil,
     epoch = state:get("epoch") or 0,
     rev = state:get("rev") or 0,
     domains = state:get("domains") or 0,
@@ -63,6 +90,10 @@ function _M.report()
     redis = state:get("contact") and state:get("redis_error") == "" and "connected" or "unreachable",
     contact_age = state:get("contact") and math.floor((now - state:get("contact")) * 1000) / 1000 or nil,
     clock_skew = state:get("skew"),
+    generation = state:get("generation"),
+    catching_up = state:get("catching_up") or false,
+    cache = { size = own.cache.size, keys = own.cache.keys, min_free_bytes = own.cache.min_free,
+      free_bytes = disk.free() },
   }
 end
 
@@ -81,6 +112,10 @@ function _M.metrics()
     { "cirrus_domains", "Domains that this edge serves.", report.domains, "gauge" },
     { "cirrus_redis_connected", "1 while Redis is reached.", flag(report.redis == "connected"), "gauge" },
     { "cirrus_config_memory_free_bytes", "Room left for documents.", ngx.shared.cirrus_docs:free_space(), "gauge" },
+    { "cirrus_cache_disk_free_bytes", "Room left on the cache's disk.", report.cache.free_bytes or 0, "gauge" },
+    { "cirrus_traffic_memory_free_bytes", "Room left for traffic by minute.",
+      ngx.shared.cirrus_traffic:free_space(), "gauge" },
+    { "cirrus_catching_up", "1 while purges are missing that were made before.", flag(report.catching_up), "gauge" },
     { "cirrus_clock_skew_seconds", "This machine's clock minus that of Redis.", report.clock_skew or 0, "gauge" },
   }
 end

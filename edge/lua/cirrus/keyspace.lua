@@ -32,4 +32,9 @@ function _M.acks_key(node)
   return "cdn:acks:" .. node
 end
 
+-- minute: Unix time in minutes.
+function _M.stats_key(node, minute)
+  return "cdn:stats:" .. node .. ":" .. minute
+end
+
 return _M

@@ -1,5 +1,6 @@
 -- log_by_lua of the fetch tier: how long the origin took.
 local metrics = require "cirrus.metrics"
+local tally = require "cirrus.tally"
 
 local var = ngx.var
 
@@ -9,5 +10,9 @@ return function()
   local took = times and (tonumber(times) or tonumber(times:match("([%d%.]+)%s*$")))
   if took then
     metrics.observe("nginx_upstream_response_seconds", took)
+    tally.origin(var.http_x_cirrus_site or "", took)
+  end
+  if tally.closing then
+    require("cirrus.telemetry").leave()
   end
 end

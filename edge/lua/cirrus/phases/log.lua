@@ -1,16 +1,20 @@
--- log_by_lua of the public server: counters in this worker's own tables.
-local metrics = require "cirrus.metrics"
+-- log_by_lua of the public server: one cell of this worker's own tally, and the path of some requests.
+local tally = require "cirrus.tally"
 
 local var = ngx.var
 local now = ngx.now
 local start_time = ngx.req.start_time
+local request, wants_path = tally.request, tally.wants_path
 
 return function()
   local site = var.cirrus_site
-  -- Requests for unknown hosts are counted together: their names are chosen by strangers.
-  metrics.request((site == "" or site == "!") and "unknown" or site, ngx.status, now() - start_time())
-  local status = var.upstream_cache_status
-  if status then
-    metrics.count("nginx_cache_status_total", status)
+  if site == "" or site == "!" then
+    site = "unknown" -- counted together: these names are chosen by strangers
+  elseif wants_path() then
+    tally.path(site, var.request_uri or "")
+  end
+  request(site, var.cirrus_x_cache or "NONE", ngx.status, now() - start_time(), tonumber(var.bytes_sent) or 0)
+  if tally.closing then
+    require("cirrus.telemetry").leave()
   end
 end

@@ -1,6 +1,7 @@
 -- content_by_lua of the status port.
 local health = require "cirrus.health"
 local metrics = require "cirrus.metrics"
+local telemetry = require "cirrus.telemetry"
 
 local _M = {}
 
@@ -15,6 +16,7 @@ end
 
 -- GET /metrics
 function _M.metrics()
+  telemetry.flush() -- at least what this worker has counted is not a second old
   ngx.header["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
   ngx.print(metrics.render(health.metrics()))
 end
