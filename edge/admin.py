@@ -20,6 +20,7 @@ from edge import services
 from edge.edge_line import edge_facts, edge_line
 from edge.models import Kind, Outbox, Publication
 from edge.status_line import LINE, PublishingMixin, StatusChangeList, StatusLineMixin
+from edge.traffic_panel import TrafficPanelMixin
 from nodes.admin import NodeAdmin, RegionAdmin
 from nodes.models import Node, Region
 
@@ -27,7 +28,7 @@ admin.site.unregister([Domain, Node, Region])
 
 
 @admin.register(Domain)
-class PublishedDomainAdmin(StatusLineMixin, DomainAdmin):
+class PublishedDomainAdmin(StatusLineMixin, TrafficPanelMixin, DomainAdmin):
     published_kind = Kind.DOMAIN
     actions = [*DomainAdmin.actions, "publish_again"]
 
