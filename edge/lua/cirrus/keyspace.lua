@@ -5,9 +5,9 @@ local _M = {
   SCHEMA = 1,
   META = "cdn:meta",
   CHANGES = "cdn:changes",
-  DOCUMENTS = { domain = "cdn:dom:", node = "cdn:node:" },
-  -- The order in which an edge loads the kinds.
-  KINDS = { "node", "domain" },
+  DOCUMENTS = { domain = "cdn:dom:", node = "cdn:node:", purge = "cdn:purge:" },
+  -- The order in which an edge loads the kinds: what was purged is known before a site is served.
+  KINDS = { "node", "purge", "domain" },
   OP_PUT = "put",
   OP_GONE = "gone",
 }
