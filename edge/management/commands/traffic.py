@@ -11,7 +11,7 @@ from edge.traffic_panel import facts
 from nodes.models import Node
 
 
-def stretch(text: str) -> int:
+def minutes(text: str) -> int:
     """Minutes, for argparse: one to what is kept."""
     number = int(text)
     if not 1 <= number <= 2 * DAY:
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("host")
-        parser.add_argument("--minutes", type=stretch, default=HOUR, help="1 to 2880; 60 where not given")
+        parser.add_argument("--minutes", type=minutes, default=HOUR, help="1 to 2880; 60 where not given")
 
     def handle(self, *, host: str, minutes: int, **options: Any) -> None:
         name = HostName.objects.filter(name=host.lower()).select_related("domain").first()
