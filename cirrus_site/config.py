@@ -79,6 +79,8 @@ class Config(BaseModel):
     # -- projection
     changes_length: int = Field(100_000, ge=1_000, description="entries kept in cdn:changes")
     repair_delete_share: float = Field(0.25, ge=0, le=1)
+    purge_burst: int = Field(10_000, ge=1, le=100_000, description="targets of one domain at once")
+    purge_per_second: float = Field(50, gt=0, le=100_000, allow_inf_nan=False)
 
     # -- edge
     edge_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
@@ -90,6 +92,12 @@ class Config(BaseModel):
     edge_cache_size: str = Field("1g", pattern=r"^[1-9][0-9]*[mg]$")
     edge_cache_keys: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
     edge_config_memory: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
+    edge_hot_memory: str = Field("32m", pattern=r"^(0|[1-9][0-9]*[mg])$")
+    edge_purge_memory: str = Field("32m", pattern=r"^[1-9][0-9]*[mg]$")
+    edge_tag_memory: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
+    edge_purge_grace: int = Field(60, ge=0, le=3600, description="seconds without Redis that a start forgives")
+    edge_slice_size: str = Field("1m", pattern=r"^[1-9][0-9]*[km]$")
+    edge_geoip: str = ""
     edge_resolvers: list[str] = []
     edge_nginx: str = ""
     edge_ca_bundle: str = ""

@@ -26,6 +26,19 @@ from nodes.models import label_validator
 
 HERE = Path(__file__).resolve().parent
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
+GEOIP_MODULE = "ngx_http_geoip2_module.so"
+#: Headers from which frameworks take the URL, the host or the method of a request, and that are in no cache
+#: key: with them a client could poison the cache for others. The edge sets its own X-Forwarded-For, -Proto
+#: and -Host; where a domain is guarded, these do not reach its origins. Spelled as nginx's variables are.
+UNKEYED_HEADERS = (
+    *("base_url", "forwarded", "front_end_https", "proxy"),
+    *("request_uri", "x_forwarded", "x_forwarded_path", "x_forwarded_port"),
+    *("x_forwarded_prefix", "x_forwarded_scheme", "x_forwarded_server", "x_forwarded_ssl"),
+    *("x_forwarded_uri", "x_forwarded_url", "x_host", "x_http_host_override"),
+    *("x_http_method", "x_http_method_override", "x_method_override", "x_original_host"),
+    *("x_original_uri", "x_original_url", "x_override_url", "x_proxy_url"),
+    *("x_rewrite_url", "x_url_scheme", "x_wap_profile"),
+)
 #: What a unix socket's path may be long (sun_path in unix(7), less the closing zero).
 MAX_SOCKET_PATH = 107
 
@@ -62,18 +75,46 @@ def nginx_binary() -> str:
 
 def lua_modules(nginx: str) -> list[str]:
     """The dynamic modules to load: Debian's Lua module; none for OpenResty, which has it built in."""
-    said = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+    said = _build_of(nginx)
     if "openresty" in said or "lua-nginx-module" in said.replace("--add-dynamic-module", ""):
         return []
-    flags = [word.partition("=")[2] for word in said.split() if word.startswith("--modules-path=")]
-    for folder in [*flags, "/usr/lib/nginx/modules", "/usr/share/nginx/modules"]:
-        paths = [Path(folder) / name for name in MODULES]
-        if all(path.exists() for path in paths):
-            return [str(path) for path in paths]
+    if found := _find_modules(said, MODULES):
+        return found
     raise EdgeCannotStart(
         f"{nginx} has no Lua module. On Debian: apt-get install libnginx-mod-http-lua (the package luajit "
         "conflicts with it and must not be installed)."
     )
+
+
+def geoip_module(nginx: str) -> list[str]:
+    """The module that reads the country database, where one is configured and it is not built in."""
+    database = settings.CIRRUS.edge_geoip
+    if not database:
+        return []
+    if not Path(database).is_file():
+        raise EdgeCannotStart(f"CIRRUS_EDGE_GEOIP: there is no file {database}.")
+    said = _build_of(nginx)
+    if "geoip2" in said.replace("--add-dynamic-module", ""):
+        return []
+    if found := _find_modules(said, (GEOIP_MODULE,)):
+        return found
+    raise EdgeCannotStart(
+        f"{nginx} cannot read CIRRUS_EDGE_GEOIP without its geoip2 module. On Debian: apt-get install "
+        "libnginx-mod-http-geoip2."
+    )
+
+
+def _build_of(nginx: str) -> str:
+    return subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+
+
+def _find_modules(said: str, names: tuple[str, ...]) -> list[str]:
+    flags = [word.partition("=")[2] for word in said.split() if word.startswith("--modules-path=")]
+    for folder in [*flags, "/usr/lib/nginx/modules", "/usr/share/nginx/modules"]:
+        paths = [Path(folder) / name for name in names]
+        if all(path.exists() for path in paths):
+            return [str(path) for path in paths]
+    return []
 
 
 def ca_bundle() -> str:
@@ -152,6 +193,15 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
         "origin_deny": cirrus.origin_deny,
         "origin_allow": cirrus.origin_allow,
         "stale_after": cirrus.edge_stale_after,
+        "generation": str(options.folder / "generation"),
+        "contact": str(options.folder / "contact"),
+        "invalidations": str(options.folder / "invalidations"),
+        "passing": str(options.folder / "tmp"),
+        "refresh_socket": str(socket_path(options.folder, "refresh")),
+        "hot_memory": size_in_bytes(cirrus.edge_hot_memory),
+        "purge_grace": cirrus.edge_purge_grace,
+        "geoip": bool(cirrus.edge_geoip),
+        "unkeyed_headers": [name.replace("_", "-") for name in UNKEYED_HEADERS],
         "cache": {
             "folder": str(options.folder / "cache"),
             "size": cirrus.edge_cache_size,
@@ -169,9 +219,12 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
 # -- files -----------------------------------------------------------------------------------------
 
 
-def socket_path(folder: Path) -> Path:
-    """Where the cache tier meets the fetch tier: in the edge's folder, or in /tmp if that is too deep."""
-    path = folder / "fetch.sock"
+def socket_path(folder: Path, name: str = "fetch") -> Path:
+    """A socket of this edge, in its folder, or in /tmp if that is too deep.
+
+    `fetch`: where the cache tier meets the fetch tier; `refresh`: where the edge asks itself.
+    """
+    path = folder / f"{name}.sock"
     if len(str(path)) <= MAX_SOCKET_PATH:
         return path
     short = (
@@ -180,7 +233,7 @@ def socket_path(folder: Path) -> Path:
     short.mkdir(mode=0o700, exist_ok=True)
     if short.stat().st_uid != os.getuid():
         raise EdgeCannotStart(f"{short} belongs to somebody else; set CIRRUS_VAR_DIR to a shorter path.")
-    return short / "fetch.sock"
+    return short / f"{name}.sock"
 
 
 def _addresses(binds: list[str], port: int) -> list[str]:
@@ -202,7 +255,13 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         node=options.node,
         dir=options.folder,
         socket=socket_path(options.folder),
-        modules=lua_modules(nginx),
+        refresh_socket=socket_path(options.folder, "refresh"),
+        modules=[*lua_modules(nginx), *geoip_module(nginx)],
+        geoip=cirrus.edge_geoip,
+        unkeyed_headers=UNKEYED_HEADERS,
+        slice_size=cirrus.edge_slice_size,
+        purge_memory=cirrus.edge_purge_memory,
+        tag_memory=cirrus.edge_tag_memory,
         user=pwd.getpwuid(os.getuid()).pw_name if os.getuid() == 0 else "",
         workers=cirrus.edge_workers,
         connections=connections,
@@ -270,3 +329,6 @@ def _refuse_second(options: EdgeOptions) -> None:
             if probe.connect_ex(str(path)) == 0:
                 raise EdgeCannotStart(f"The edge {options.node} is running already ({path} answers).")
         path.unlink()  # left behind by one that was killed
+    socket_path(options.folder, "refresh").unlink(missing_ok=True)
+    for beacon in (options.folder / "tmp").glob("beacon-*"):
+        beacon.unlink()

@@ -92,10 +92,11 @@ local function ruled_lifetime(answer, act)
 end
 
 -- What is left of the lifetime, by the origin or where it is silent by the domain; nil: not to be stored.
-local function origins_lifetime(answer, said, is_targeted, cache)
+local function origins_lifetime(answer, said, is_targeted, cache, act)
   local lifetime = explicit_lifetime(answer, said, is_targeted)
   if not lifetime then
-    if not HEURISTIC[answer.status] then
+    -- To a request with a cookie, an answer that says nothing may be made for one person.
+    if not HEURISTIC[answer.status] or (answer.cookie and not act.strip_cookies) then
       return nil
     end
     lifetime = NEGATIVE[answer.status] and cache.negative_ttl or cache.default_ttl
@@ -135,7 +136,8 @@ local function windows(said, ttl, is_explicit, cache, act)
 end
 
 -- answer: status, cache_control, cdn_cache_control, surrogate_control, expires, age, vary (texts or nil), expires_at
---   and date_at (Unix times or nil), now (Unix time), and as booleans: set_cookie, authorization (the request had one),
+-- and date_at (Unix times or nil), now (Unix time), and as booleans: set_cookie, authorization and cookie (the
+-- request had one),
 --   validator (has the answer an ETag or a Last-Modified?), mislabelled (cirrus.guards).
 -- Returns a table (not to be changed):
 --   store         may it be stored? Where ttl is 0, only to be asked for by its validator at each use.
@@ -154,7 +156,7 @@ function _M.of(answer, cache, act)
     return NOT_STORED
   end
   local ruled = ruled_lifetime(answer, act)
-  local lifetime = ruled or origins_lifetime(answer, said, targeted ~= nil, cache)
+  local lifetime = ruled or origins_lifetime(answer, said, targeted ~= nil, cache, act)
   if not lifetime or (ruled == 0 and ttl_of_status(act.ttl_by_status, answer.status)) then
     return NOT_STORED
   end

@@ -1,32 +1,10 @@
--- Guards against cache poisoning and deception: what must not reach an origin, what must not be stored.
+-- A guard against cache deception: what must not be stored because it is not what its name says.
 --
---   guards.is_unkeyed("X-Forwarded-Scheme")                    -->  true
 --   guards.is_mislabelled("/account/x.css", "text/html")       -->  true
 --
--- Poisoning: a client sends a header that the origin builds its answer from, and that is not part of the cache key.
 -- Deception: a client is lured to /account/x.css, the origin answers with the page of the account, and the edge takes
 -- it for a style sheet that everybody may have.
 local _M = {}
-
--- Headers from which frameworks take the URL, the host or the method of a request. The edge sets its own
--- X-Forwarded-For, -Proto and -Host; every other spelling of the same is a client's invention.
-_M.UNKEYED = {
-  "X-Forwarded-Scheme", "X-Forwarded-Server", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Path",
-  "X-Forwarded-Ssl", "X-Forwarded-Uri", "X-Forwarded-Url", "X-Forwarded", "Forwarded", "X-Host", "X-HTTP-Host-Override",
-  "X-Original-Host", "X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Override-Url", "X-Url-Scheme",
-  "X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override", "X-Proxy-Url", "X-Wap-Profile", "Front-End-Https",
-  "Proxy", "Base-Url", "Request-Uri",
-}
-
-local unkeyed = {}
-for _, name in ipairs(_M.UNKEYED) do
-  unkeyed[name:lower()] = true
-end
-
--- Can a client change answers with this header, although no cache keys by it?
-function _M.is_unkeyed(name)
-  return unkeyed[name:lower()] == true
-end
 
 -- Extensions that promise something static → patterns of the media types that keep the promise.
 local ANY_IMAGE, SCRIPT = { "^image/" }, { "javascript", "ecmascript", "json" }

@@ -183,7 +183,7 @@ function _M:everything()
         coroutine.yield({ "gone", kind, key, epoch, rev })
       end
     end
-    if store.version() then
+    if store.is_loaded() then
       coroutine.yield({ "mark", state:get("epoch"), state:get("rev"), state:get("stream") })
     end
   end)

@@ -2,10 +2,15 @@
 --
 -- cirrus_docs   doc:{kind}:{key}  → the document's text        rev:{kind}:{key} → revision, flags = epoch
 --               host:{name}       → the domain that owns the name   gone:{kind}:{key} → revision, flags = epoch
--- cirrus_state  version → grows with every change; workers compare it at each request
+--
+-- A change lets the beacon's version grow, which workers compare at each request. The purges of a site are spread
+-- out in a memory of their own (cirrus.purges).
 --
 -- Nothing in cirrus_docs is ever evicted: a document that finds no room is refused and the old one stays.
+local beacon = require "cirrus.beacon"
 local cjson = require "cjson.safe"
+local generation = require "cirrus.generation"
+local purges = require "cirrus.purges"
 
 local docs = ngx.shared.cirrus_docs
 local state = ngx.shared.cirrus_state
@@ -79,10 +84,13 @@ local function release(document, other)
   end
 end
 
-local function store(name, text, document, is_domain, taken)
+local function store(kind, name, text, document, before, taken)
+  local is_domain = kind == "domain"
   local done, problem = docs:safe_set("doc:" .. name, text)
   if done and is_domain then
     done, problem = claim(document, taken)
+  elseif done and kind == "purge" then
+    done, problem = purges.put(document.host, document, before)
   end
   if done then
     done, problem = docs:safe_set("rev:" .. name, document.rev, 0, document.epoch)
@@ -107,6 +115,18 @@ local function put_back(name, document, before, text, is_domain, taken)
   end
 end
 
+-- Purges must not be refused for want of room: then everything of the site is purged, and if not even that can be
+-- noted, everything that this edge has.
+local function put_widened(name, document, before)
+  local wide = purges.widened(document)
+  docs:delete("doc:" .. name)
+  local done, problem = store("purge", name, cjson.encode(wide), wide, before, {})
+  if not done then
+    generation.renew("there was no room for the purges of " .. document.host)
+  end
+  return done, problem
+end
+
 -- Store a document that has been checked. true, or nil and why there was no room (the old one stays).
 --
 -- The revision comes last, and the names that are given up first: if this process is killed on the way, the change
@@ -118,7 +138,10 @@ function _M.put(kind, key, text, document)
   if is_domain and before then
     release(before, document)
   end
-  local done, problem = store(name, text, document, is_domain, taken)
+  local done, problem = store(kind, name, text, document, before, taken)
+  if not done and kind == "purge" then
+    done, problem = put_widened(name, document, before)
+  end
   if not done then
     put_back(name, document, before, old_text, is_domain, taken)
     return nil, "no room for it (" .. tostring(problem) .. "); raise CIRRUS_EDGE_CONFIG_MEMORY"
@@ -131,9 +154,11 @@ end
 -- killed on the way does all of it again.
 function _M.withdraw(kind, key, epoch, rev)
   local name = kind .. ":" .. key
-  local before = kind == "domain" and cjson.decode(_M.text(kind, key) or "")
-  if before then
+  local before = cjson.decode(_M.text(kind, key) or "")
+  if before and kind == "domain" then
     release(before)
+  elseif before and kind == "purge" then
+    purges.forget(key, before)
   end
   docs:delete("doc:" .. name)
   docs:delete("rev:" .. name)
@@ -142,12 +167,23 @@ end
 
 -- Let the workers see what has been stored.
 function _M.publish()
-  state:incr("version", 1, 0)
+  local numbers = beacon.numbers()
+  beacon.bump(beacon.VERSION)
+  state:set("version", numbers[beacon.VERSION])
+  if numbers[beacon.MODE] == beacon.LOADING then
+    state:set("catching_up", true)
+    numbers[beacon.MODE] = beacon.CATCHING_UP
+  end
 end
 
--- The version of the copy: nil until something complete has been loaded.
-function _M.version()
-  return state:get("version")
+-- Has something complete been loaded?
+function _M.is_loaded()
+  return beacon.numbers()[beacon.MODE] ~= beacon.LOADING
+end
+
+-- Loaded from the snapshot, and Redis has not yet said what was purged meanwhile.
+function _M.is_catching_up()
+  return beacon.numbers()[beacon.MODE] == beacon.CATCHING_UP
 end
 
 -- Every document that is here, as { domain = { [key] = true }, … }, and every tombstone in the same form. It locks

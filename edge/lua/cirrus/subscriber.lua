@@ -7,6 +7,7 @@
 local acknowledgement = require "cirrus.acknowledgement"
 local changes = require "cirrus.changes"
 local connection = require "cirrus.connection"
+local generation = require "cirrus.generation"
 local intake = require "cirrus.intake"
 local keyspace = require "cirrus.keyspace"
 local platform = require "cirrus.platform"
@@ -55,18 +56,18 @@ function Subscriber:compare(why, reached)
 end
 
 function Subscriber:apply(entries)
-  local wanted = { domain = {}, node = {} }
-  local withdrawn = {}
+  local wanted, withdrawn = {}, {}
   for _, change in ipairs(changes.newest(entries)) do
     if change.op == keyspace.OP_GONE then
       withdrawn[#withdrawn + 1] = change
     else
-      wanted[change.kind][#wanted[change.kind] + 1] = change
+      wanted[change.kind] = wanted[change.kind] or {}
+      table.insert(wanted[change.kind], change)
     end
   end
-  for kind, list in pairs(wanted) do
+  for _, kind in ipairs(keyspace.KINDS) do
     -- One that is missing is gone again already: the entry that says so comes later.
-    reader.fetch(self.call, self.replica, kind, list, function() end)
+    reader.fetch(self.call, self.replica, kind, wanted[kind] or {}, function() end)
   end
   -- Additions before withdrawals: a name that moves to another domain is never without one.
   for _, change in ipairs(withdrawn) do
@@ -106,6 +107,14 @@ function Subscriber:read_stream()
   end
 end
 
+-- A restart without Redis depends on how long ago this was.
+function Subscriber:note_contact()
+  if not self.empty and ngx.now() - (self.contact_at or 0) >= HEARTBEAT then
+    self.contact_at = ngx.now()
+    generation.note_contact()
+  end
+end
+
 function Subscriber:look_at_clock()
   ngx.update_time()
   local before = ngx.now()
@@ -119,7 +128,7 @@ function Subscriber:session()
   local call, pipeline, close = connection.open(settings.get().redis)
   self.call, self.close = call, close
   self:look_at_clock()
-  if not store.version() or not state:get("stream") then
+  if not store.is_loaded() or not state:get("stream") then
     self:compare("this edge has nothing yet")
   elseif not state:get("compared") then
     self:compare("what was refused before the start is not in the snapshot, and may be good now")
@@ -131,9 +140,13 @@ function Subscriber:session()
     state:set("redis_error", "")
     state:set("contact", ngx.now())
     self.pause = nil
+    if not self.empty and store.is_catching_up() then
+      generation.caught_up() -- what was purged while this edge was away is known now
+    end
     local grown = sent.rev ~= state:get("rev") or sent.epoch ~= state:get("epoch")
     if grown or ngx.now() - sent.at >= HEARTBEAT then
       sent = acknowledgement.send(pipeline, sent)
+      self:note_contact()
     end
     if ngx.now() - self.clock_at >= SKEW_EVERY then
       self:look_at_clock()
@@ -197,8 +210,18 @@ local function run(premature)
   state:delete("subscriber")
 end
 
+-- Redis has not been reached since the start: decide without it.
+local function give_up(premature)
+  if not premature and store.is_catching_up() then
+    generation.give_up()
+  end
+end
+
 function _M.start()
   assert(ngx.timer.at(0, run))
+  if store.is_catching_up() then
+    assert(ngx.timer.at(generation.PATIENCE, give_up))
+  end
 end
 
 return _M

@@ -1,14 +1,17 @@
--- access_by_lua of the fetch tier: choose the origin to ask; after a failed attempt, the next one.
+-- access_by_lua of the fetch tier and of the pass door: choose the origin to ask; after a failed attempt, the next one.
 --
 -- The state of a request is kept in nginx variables, since ngx.ctx does not survive the internal redirects:
 --   $cirrus_order  indices of the origins, "2,1,3"        $cirrus_tried  ",address:port,address:port,"
 --   $cirrus_address, $cirrus_port, $cirrus_connect_ms, $cirrus_read_ms   for the balancer
 --   $cirrus_origin, $cirrus_host, $cirrus_sni   label, Host header and TLS server name of the attempt
+--   $cirrus_target   the normalized path and query: what is keyed is what is asked for
 local memo = require "cirrus.memo"
 local metrics = require "cirrus.metrics"
 local origins = require "cirrus.origins"
 local resolver = require "cirrus.resolver"
+local settings = require "cirrus.settings"
 local sites = require "cirrus.sites"
+local urls = require "cirrus.urls"
 
 local var = ngx.var
 
@@ -100,16 +103,33 @@ local function attempt(site, status)
 end
 
 local function site_of_request()
-  local site = sites.get(var.http_x_cirrus_site or "")
+  local site = sites.get(var.cirrus_site)
   if not site then
     return answer(ngx.HTTP_NOT_FOUND, "This host is no longer served here.")
   end
   return site
 end
 
--- location /: the first attempt.
+-- What the origin must not get: headers that are in no key although an answer may depend on them, and cookies where a
+-- rule strips them.
+local function clear_headers(site)
+  if site.cache.guard and var.cirrus_unkeyed ~= "" then
+    for _, name in ipairs(settings.get().unkeyed_headers) do
+      ngx.req.clear_header(name)
+    end
+  end
+  local act = sites.act(site, var.cirrus_rule)
+  if act and act.strip_cookies then
+    ngx.req.clear_header("Cookie")
+  end
+end
+
+-- The first attempt.
 function _M.first()
   local site = site_of_request()
+  local path, query = urls.normalize(var.request_uri)
+  var.cirrus_target = query and path .. "?" .. query or path
+  clear_headers(site)
   var.cirrus_order = table.concat(origins.order(site.origins, is_cooling_origin, math.random), ",")
   return attempt(site, ngx.HTTP_BAD_GATEWAY)
 end

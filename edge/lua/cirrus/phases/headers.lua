@@ -1,35 +1,102 @@
--- header_filter_by_lua of the public server: Age (RFC 9111 section 5.1), which nginx does not make, and a
--- note of each URL whose answer is not stored.
+-- header_filter_by_lua of the public server: Age (RFC 9111 section 5.1), which nginx does not make; what is stale
+-- because of a soft purge; and what this worker notes of the URL for later requests.
+local answers = require "cirrus.answers"
+local handover = require "cirrus.handover"
+local hot = require "cirrus.hot"
+local invalidations = require "cirrus.invalidations"
 local passes = require "cirrus.passes"
+local refresh = require "cirrus.refresh"
+local routing = require "cirrus.routing"
+local settings = require "cirrus.settings"
 local sites = require "cirrus.sites"
+local tags = require "cirrus.tags"
 
 local var = ngx.var
 local header = ngx.header
 local now = ngx.now
 local floor = math.floor
 
+-- Was this object asked for before a soft purge that concerns it?
+local function is_softly_purged(site, entry)
+  if entry.soft == 0 and entry.soft_tags == 0 then
+    return false
+  end
+  local fill = tonumber(var.upstream_http_x_cirrus_fill) or 0
+  local checksums = var.upstream_http_x_cirrus_tags
+  return entry.soft > fill
+    or (checksums ~= nil and tags.purged(site.purges, site.host, checksums, fill, true))
+end
+
+-- A hit: Age, and where it is stale by purge, one fetch in the background.
+local function hit(site, entry, moment)
+  if is_softly_purged(site, entry) then
+    var.cirrus_door = "stale"
+    refresh.start(site, entry)
+    hot.postpone(entry, moment)
+  elseif var.cirrus_door == "capture" and ngx.req.get_method() == "GET" then
+    local fresh_until = tonumber(var.upstream_http_x_cirrus_until) or 0
+    handover.capture = hot.begin(entry, moment, fresh_until)
+    if not handover.capture then
+      hot.postpone(entry, moment)
+    end
+  end
+end
+
+-- Something was fetched: is it worth the way through the cache the next time?
+local function fetched(site, entry, status, moment)
+  if var.upstream_http_x_accel_expires ~= "0" then
+    passes.forget(site, entry.base)
+  elseif (status == "MISS" or status == "BYPASS" or ngx.status < 500) and not var.upstream_http_x_cirrus_tags then
+    -- Where there is an older answer to fall back on, a failing origin is no reason to go past it. And an answer with
+    -- tags that is not stored may be the first of its site: the next one is.
+    passes.note(site, entry.base, moment)
+  end
+end
+
+local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
+
+-- It went straight to the origin. An unsafe request has changed something (RFC 9111 section 4.4); and where an answer
+-- may be kept after all, the next request for it shall go through the cache.
+local function passed(site, entry)
+  if not SAFE[ngx.req.get_method()] then
+    if ngx.status >= 200 and ngx.status < 400 then
+      invalidations.note(site.host, entry.path)
+    end
+  elseif site.passes and var.cirrus_kind ~= "" and answers.judge(site, entry.act).store then
+    passes.forget(site, entry.base)
+  end
+end
+
 return function()
+  local object = handover.object
+  local moment = now()
+  if object then
+    handover.object = nil
+    return hot.send_headers(object, moment, settings.get().node)
+  end
+  handover.capture = nil
+  local door = var.cirrus_door
+  local site = sites.find(var.host)
+  if not site then
+    return
+  end
+  local entry = routing.entry(site, var.request_uri)
+  if door == "pass" then
+    return passed(site, entry)
+  end
   -- When the origin made the answer, as the fetch tier noted it: Unix time.
   local at = var.upstream_http_x_cirrus_at
   if not at then
     return
   end
   local status = var.upstream_cache_status
-  local age = floor(now() - at)
+  local age = floor(moment - at)
   if age > 0 or status == "HIT" then
     header["Age"] = age > 0 and age or 0
   end
-  if not status or status == "HIT" then
-    return -- no status: a method that has nothing to do with the cache
-  end
-  local site = sites.find(var.host)
-  if not site then
-    return
-  end
-  if var.upstream_http_x_accel_expires ~= "0" then
-    passes.forget(site, var.request_uri)
-  elseif status == "MISS" or status == "BYPASS" or ngx.status < 500 then
-    -- Where there is an older answer to fall back on, a failing origin is no reason to go past it.
-    passes.note(site, var.request_uri, now())
+  if status == "HIT" then
+    hit(site, entry, moment)
+  elseif status then
+    fetched(site, entry, status, moment)
   end
 end

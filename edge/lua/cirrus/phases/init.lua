@@ -1,6 +1,9 @@
 -- init_by_lua, in the master process: settings, and the snapshot before any worker accepts a request.
 require "resty.core"
 
+local beacon = require "cirrus.beacon"
+local generation = require "cirrus.generation"
+local invalidations = require "cirrus.invalidations"
 local replica = require "cirrus.replica"
 local resolver = require "cirrus.resolver"
 local settings = require "cirrus.settings"
@@ -16,10 +19,14 @@ require("cirrus.platform").dns()
 
 return function(path)
   settings.load(path)
+  beacon.open(settings.get().passing)
   resolver.prepare()
   ngx.shared.cirrus_state:add("started", ngx.now())
   ngx.shared.cirrus_state:delete("compared") -- a new version of this software may take what the old one refused
-  if not store.version() then -- after a reload the shared memory is still there
+  if not store.is_loaded() then -- after a reload the shared memory is still there
+    ngx.shared.cirrus_state:set("boot", string.format("%.0f", ngx.now() * 1000))
+    generation.load()
+    invalidations.load()
     replica.load(settings.get().snapshot)
   end
 end

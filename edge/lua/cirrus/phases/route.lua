@@ -1,21 +1,96 @@
--- set_by_lua for $cirrus_site: the domain that this request is for. "" is an unknown host, "!" means that
--- nothing has been loaded yet. No coroutine, no I/O: this is all the Lua that runs before the cache.
--- It also gives the request its id, and sends what is not stored past the cache.
+-- set_by_lua for $cirrus_site: the domain that this request is for, and the door that it takes ($cirrus_door):
+--   memory    a small hot object, in $cirrus_body          cache    the cache on disk
+--   capture   as cache, and memory takes a copy            slices   as cache, in parts
+--   pass      straight to the origin                       unknown, loading   an answer of our own
+-- No coroutine, no I/O: this is all the Lua that runs before the cache.
+local beacon = require "cirrus.beacon"
+local handover = require "cirrus.handover"
+local hot = require "cirrus.hot"
 local passes = require "cirrus.passes"
 local request_id = require "cirrus.request_id"
+local routing = require "cirrus.routing"
 local sites = require "cirrus.sites"
+local tags = require "cirrus.tags"
 
 local var = ngx.var
+local now = ngx.now
 local find = sites.find
+local MODE, READY = beacon.MODE, beacon.READY
+local STAMP = tags.HEADER
 
-return function()
+local _M = {}
+
+-- What the cache and the fetch tier must know of this request.
+local function describe(entry)
+  var.cirrus_key = entry.key
+  if entry.fill > 0 then
+    var.cirrus_fill = entry.fill
+  end
+  if entry.rule then
+    var.cirrus_rule = entry.rule.id
+  end
+  if entry.stamp then
+    var.cirrus_stamp = entry.stamp
+    ngx.req.set_header(STAMP, entry.stamp)
+  end
+end
+
+local function door_of(site, entry, kind)
+  if entry.pass or kind == "" or beacon.numbers()[MODE] ~= READY then
+    return "pass"
+  end
+  if kind == "plain" and not entry.slices then
+    local moment = now()
+    local object = hot.find(entry, moment)
+    if object then
+      handover.object = object
+      var.cirrus_body = object.body
+      return "memory"
+    end
+    if site.passes and passes.has(site, entry.base, moment) then
+      return "pass"
+    end
+    describe(entry)
+    if hot.wants(entry, moment) then
+      return "capture"
+    end
+    return "cache"
+  end
+  if site.passes and passes.has(site, entry.base, now()) then
+    return "pass"
+  end
+  describe(entry)
+  return entry.slices and "slices" or "cache"
+end
+
+-- For the public server.
+function _M.public()
   var.cirrus_request_id = request_id.next()
   local site, why = find(var.host)
   if not site then
-    return why == "loading" and "!" or ""
+    var.cirrus_door = why
+    return ""
   end
-  if site.passes and passes.has(site, var.request_uri, ngx.now()) then
-    var.cirrus_bypass = "1"
+  local entry = routing.entry(site, var.request_uri)
+  local door = door_of(site, entry, var.cirrus_kind)
+  if door == "pass" and entry.rule then
+    var.cirrus_rule = entry.rule.id
   end
+  var.cirrus_door = door
   return site.host
 end
+
+-- For the requests with which this edge refreshes its own cache: always the cache on disk.
+function _M.refresh()
+  local site = find(var.host)
+  if not site then
+    var.cirrus_door = "unknown"
+    return ""
+  end
+  var.cirrus_request_id = request_id.next()
+  var.cirrus_door = "refresh"
+  describe(routing.entry(site, var.request_uri))
+  return site.host
+end
+
+return _M

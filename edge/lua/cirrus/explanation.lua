@@ -1,0 +1,97 @@
+-- Why a URL is answered as it is: the same judgements as for a request, told instead of acted upon.
+--
+--   explanation.of("http", "www.example.com", "/a?x=1", request, { status = 200, headers = {} })
+--     -->  { domain = "www.example.com", rule = { id = 3, name = "Images" }, key = …, purge = {…}, … }; or nil
+--
+-- request: as rules see it (method, header(name), cookie(name), address, country, user_agent).
+local freshness = require "cirrus.freshness"
+local generation = require "cirrus.generation"
+local guards = require "cirrus.guards"
+local passes = require "cirrus.passes"
+local purges = require "cirrus.purges"
+local routing = require "cirrus.routing"
+local settings = require "cirrus.settings"
+local sites = require "cirrus.sites"
+local urls = require "cirrus.urls"
+
+local _M = {}
+
+local function exists(path)
+  local file = io.open(path, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+-- Is there a file of the cache for this key? (Of an object with variants: for one of them.)
+local function is_on_disk(key)
+  local name = ngx.md5(key)
+  return exists(string.format("%s/%s/%s/%s", settings.get().cache.folder, name:sub(-1), name:sub(-3, -2), name))
+end
+
+-- What becomes of an answer with this status and these headers.
+local function lifetime(site, act, path, request, answer)
+  local headers = answer.headers
+  local date = headers.date and ngx.parse_http_time(headers.date)
+  local fresh = freshness.of({
+    status = answer.status,
+    cache_control = headers["cache-control"],
+    cdn_cache_control = headers["cdn-cache-control"],
+    surrogate_control = headers["surrogate-control"],
+    expires = headers.expires,
+    expires_at = headers.expires and ngx.parse_http_time(headers.expires),
+    date_at = date,
+    age = headers.age,
+    vary = headers.vary,
+    set_cookie = headers["set-cookie"] ~= nil,
+    cookie = request.headers.cookie ~= nil,
+    authorization = request.headers.authorization ~= nil,
+    validator = headers.etag ~= nil or headers["last-modified"] ~= nil,
+    mislabelled = guards.is_mislabelled(path, headers["content-type"]),
+    now = ngx.time(),
+  }, site.cache, act)
+  return {
+    stored = fresh.store, ttl = fresh.ttl, stale_if_error = fresh.stale_error,
+    stale_while_revalidate = fresh.stale_update, browser = fresh.browser,
+  }
+end
+
+local function labels(origins)
+  local list = {}
+  for i, origin in ipairs(origins) do
+    list[i] = { url = origin.label, weight = origin.weight, backup = origin.backup }
+  end
+  return list
+end
+
+function _M.of(scheme, host, target, request, answer)
+  local site = sites.find(host)
+  if not site then
+    return nil
+  end
+  local path, query = urls.normalize(target)
+  request.path, request.query = path, query
+  local rule, act, base = routing.judge(site, request)
+  local summary = purges.summary(site.host)
+  local hard, soft = purges.stamps(summary, site.host, path, query)
+  local key = routing.key(hard, purges.invalidated(summary, site.host, path), base)
+  local whole = scheme .. "://" .. host .. " " .. key
+  return {
+    domain = site.host, revision = site.rev, path = path, query = query,
+    rule = rule and { id = rule.id, name = rule.name, actions = act },
+    key = base, cache_key = whole, on_disk = is_on_disk(whole),
+    goes = act and act.bypass and "past the cache, by its rule"
+      or site.passes and passes.has(site, base, ngx.now()) and "past the cache, as its last answer was not kept"
+      or "through the cache",
+    answer = lifetime(site, act, path, request, answer),
+    purge = {
+      hard = hard, soft = soft, known = summary.rev, tagged = site.tagged or false,
+      invalidated = purges.invalidated(summary, site.host, path) > 0, generation = generation.current(),
+    },
+    origins = labels(site.origins),
+    node = settings.get().node,
+  }
+end
+
+return _M

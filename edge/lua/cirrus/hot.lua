@@ -1,0 +1,160 @@
+-- Small hot objects in a worker's own memory, served without a look into the cache on disk.
+--
+-- An object gets here by being asked for again and again: one of its hits is captured on its way to the client. It goes
+-- when it stops being fresh, when a purge gives its URL another key or stamp, and when nobody asks for it any more.
+-- It steps aside for everything but plain requests (no ranges, no conditions), for other statuses than 200, and for
+-- variants that it does not have.
+--
+--   hot.wants(entry, now)         shall this hit be captured?        hot.find(entry)  -->  the object, if it may be
+-- served
+--   hot.hold(entry, capture)      keep what has been captured
+--
+-- An object is { body, headers = { { name, value }, … }, at, expires, fill, checksums }; times are Unix times.
+local entries = require "cirrus.entries"
+
+local var = ngx.var
+local floor = math.floor
+
+local _M = {}
+
+_M.MAX_BODY = 65536
+-- An object is served from here for so many seconds at most before the cache on disk is asked again.
+local MAX_SECONDS = 60
+-- Requests that a URL must have had before it is worth the copying, and the pause after a vain attempt.
+local MIN_REQUESTS, PAUSE = 3, 5
+local MAX_VARIANTS, MAX_VARY = 8, 3
+
+-- Headers that are made anew for each answer, or by nginx itself.
+local MADE_ANEW = {
+  ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true, ["age"] = true,
+  ["x-cache"] = true, ["cache-status"] = true, ["x-request-id"] = true, ["via"] = true,
+}
+
+-- Which of an object's variants a request wants, as one text.
+local function variant(vary)
+  local text = var[vary[1]] or ""
+  for i = 2, #vary do
+    text = text .. "\n" .. (var[vary[i]] or "")
+  end
+  return text
+end
+
+function _M.find(entry, now)
+  local object = entry.object
+  if entry.vary then
+    object = entry.variants[variant(entry.vary)]
+  end
+  if object and object.expires > now then
+    return object
+  end
+end
+
+-- Count a request that memory could not answer.
+function _M.wants(entry, now)
+  local requests = (entry.requests or 0) + 1
+  entry.requests = requests
+  return requests >= MIN_REQUESTS and now >= (entry.pause or 0)
+end
+
+-- Not now: it is too large, or no hit.
+function _M.postpone(entry, now)
+  entry.pause = now + PAUSE
+end
+
+function _M.drop(entry)
+  entry.object, entry.vary, entry.variants, entry.requests, entry.bytes = nil, nil, nil, nil, nil
+end
+
+-- -- capturing -----------------------------------------------------------------------------------------------
+
+-- The names of nginx's variables for the headers of a Vary field; nil where there are too many.
+local function vary_variables(field)
+  local names = {}
+  for name in field:gmatch("[^%s,]+") do
+    names[#names + 1] = "http_" .. name:lower():gsub("-", "_")
+  end
+  return #names <= MAX_VARY and names or nil
+end
+
+-- The headers of the answer that is being sent, but for those that each answer gets anew.
+local function headers_of(answer)
+  local list = {}
+  for name, value in pairs(answer) do
+    if not MADE_ANEW[name:lower()] then
+      list[#list + 1] = { name, value }
+    end
+  end
+  list[#list + 1] = { "Cache-Control", var.upstream_http_x_cirrus_cache_control }
+  if not answer["Content-Type"] then
+    list[#list + 1] = { "Content-Type", "" } -- nginx would give it one
+  end
+  return list
+end
+
+-- Begin to capture the answer whose headers are being sent. nil where it cannot be kept.
+function _M.begin(entry, now, until_time)
+  local length = tonumber(ngx.header["Content-Length"])
+  local vary = ngx.header["Vary"] or ""
+  local names = vary_variables(type(vary) == "table" and table.concat(vary, ",") or vary)
+  if ngx.status ~= 200 or not length or length > _M.MAX_BODY or not names or until_time <= now + 1 then
+    return nil
+  end
+  return {
+    key = entry.key, stamp = entry.stamp, length = length, vary = names, variant = #names > 0 and variant(names) or nil,
+    at = tonumber(var.upstream_http_x_cirrus_at) or now,
+    fill = tonumber(var.upstream_http_x_cirrus_fill) or 0,
+    checksums = var.upstream_http_x_cirrus_tags or "",
+    expires = math.min(until_time, now + MAX_SECONDS),
+    fresh_until = until_time,
+    headers = headers_of(ngx.resp.get_headers(100, true)),
+  }
+end
+
+local function count(map)
+  local total = 0
+  for _ in pairs(map) do
+    total = total + 1
+  end
+  return total
+end
+
+-- Keep a captured answer, unless its URL has been given another key meanwhile.
+function _M.hold(entry, object)
+  if #object.body ~= object.length or object.key ~= entry.key or object.stamp ~= entry.stamp then
+    return
+  end
+  entries.weigh(object.length)
+  entry.bytes = (entry.bytes or 0) + object.length
+  if not object.variant then
+    entry.object, entry.vary, entry.variants = object, nil, nil
+    return
+  end
+  local same = entry.vary and table.concat(entry.vary) == table.concat(object.vary)
+  if not same or count(entry.variants) >= MAX_VARIANTS then
+    entry.vary, entry.variants, entry.bytes = object.vary, {}, object.length
+  end
+  entry.object = nil
+  entry.variants[object.variant] = object
+end
+
+-- -- sending -------------------------------------------------------------------------------------------------
+
+-- Set the headers of an answer from memory.
+function _M.send_headers(object, now, status)
+  local header = ngx.header
+  local headers = object.headers
+  for i = 1, #headers do
+    local pair = headers[i]
+    header[pair[1]] = pair[2]
+  end
+  local second = floor(now)
+  if object.second ~= second then
+    object.second = second
+    object.age = math.max(0, floor(second - object.at))
+    object.status = status .. "; hit; ttl=" .. floor(object.fresh_until - second)
+  end
+  header["Age"] = object.age
+  header["Cache-Status"] = object.status
+end
+
+return _M

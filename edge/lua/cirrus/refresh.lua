@@ -1,0 +1,69 @@
+-- Fetch anew, in the background, what a soft purge has made stale: one request of this edge to itself, past the cache,
+-- whose answer takes the old one's place. Meanwhile clients are served the old one.
+--
+--   refresh.start(site, entry)      of the request that is being served; does nothing while one is under way
+local metrics = require "cirrus.metrics"
+local settings = require "cirrus.settings"
+
+local state = ngx.shared.cirrus_state
+
+local _M = {}
+
+-- Seconds until a refresh that has brought nothing is tried again.
+local AGAIN = 10
+local CONNECT, SEND, READ = 1000, 5000, 60000
+
+-- What describes the client's connection or an answer that it has already; not part of the question.
+local NOT_SENT = {
+  ["connection"] = true, ["keep-alive"] = true, ["range"] = true, ["if-range"] = true, ["if-none-match"] = true,
+  ["if-modified-since"] = true, ["if-match"] = true, ["if-unmodified-since"] = true, ["content-length"] = true,
+  ["transfer-encoding"] = true, ["upgrade"] = true, ["expect"] = true, ["te"] = true, ["cirrus-stamp"] = true,
+  ["x-cirrus-scheme"] = true,
+}
+
+local function question()
+  local lines = { "GET " .. ngx.var.request_uri .. " HTTP/1.1" }
+  for name, value in pairs(ngx.req.get_headers(100, true)) do
+    if not NOT_SENT[name:lower()] then
+      for _, each in ipairs(type(value) == "table" and value or { value }) do
+        lines[#lines + 1] = name .. ": " .. tostring(each)
+      end
+    end
+  end
+  lines[#lines + 1] = "X-Cirrus-Scheme: " .. ngx.var.scheme
+  lines[#lines + 1] = "Connection: close\r\n\r\n"
+  return table.concat(lines, "\r\n")
+end
+
+local function ask(text)
+  local socket = ngx.socket.tcp()
+  socket:settimeouts(CONNECT, SEND, READ)
+  local done, problem = socket:connect("unix:" .. settings.get().refresh_socket)
+  if done then
+    done, problem = socket:send(text)
+  end
+  while done do
+    done, problem = socket:receiveany(65536)
+  end
+  socket:close()
+  return problem == "closed", problem
+end
+
+local function run(premature, text)
+  if premature then
+    return
+  end
+  local done, problem = ask(text)
+  if not done then
+    ngx.log(ngx.ERR, "could not refresh what a purge has made stale: ", problem)
+  end
+  metrics.count("cirrus_refreshes_total", done and "done" or "failed")
+end
+
+function _M.start(_, entry)
+  if state:safe_add("refresh:" .. ngx.md5(entry.key), 1, AGAIN) then
+    assert(ngx.timer.at(0, run, question()))
+  end
+end
+
+return _M

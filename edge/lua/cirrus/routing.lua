@@ -1,0 +1,127 @@
+-- From a request's URL to what the cache must know of it: the rule, the key, the stamps. No I/O, no coroutine.
+--
+--   routing.entry(site, "/img/a.png?x=1")
+--     -->  { path = "/img/a.png", query = "x=1", rule = {…}, act = {…}, key = "0~17.0|12|/img/a.png?x=1", fill = 17,
+--            soft = 0, stamp = nil, … }
+--
+-- key    {generation}~{hard stamp}.{last invalidation}|{domain's id}|{what the rule makes of the URL}
+-- fill   the revision of the purge document that this request knows; soft: the largest soft stamp of its URL
+-- stamp  where the site has tagged objects: the stamp of this URL's variants (cirrus.tags)
+--
+-- An entry holds as long as the two numbers (cirrus.beacon) that it was made under; then its stamps are looked up anew,
+-- and what memory holds of it goes where its key has changed.
+local beacon = require "cirrus.beacon"
+local cache_key = require "cirrus.cache_key"
+local country = require "cirrus.country"
+local devices = require "cirrus.devices"
+local entries = require "cirrus.entries"
+local generation = require "cirrus.generation"
+local hot = require "cirrus.hot"
+local purges = require "cirrus.purges"
+local rules = require "cirrus.rules"
+local tags = require "cirrus.tags"
+local urls = require "cirrus.urls"
+
+local var = ngx.var
+local VERSION = beacon.VERSION
+
+local _M = {}
+
+local function header(name)
+  return var["http_" .. name:gsub("-", "_")]
+end
+
+local function cookie(name)
+  return var["cookie_" .. name]
+end
+
+-- How each input of a rule is read from the request that is being served.
+local READ = {
+  method = function() return ngx.req.get_method() end,
+  header = function(input) return header(input.name) end,
+  cookie = function(input) return cookie(input.name) end,
+  address = function() return var.remote_addr end,
+  country = function() return country.of() end,
+  device = function() return devices.of(var.http_user_agent) end,
+}
+
+-- The request that is being served, as rules see it.
+local function request_of(path, query)
+  return {
+    path = path, query = query, method = ngx.req.get_method(), header = header, cookie = cookie,
+    address = var.remote_addr, country = country.of(), user_agent = var.http_user_agent,
+  }
+end
+
+-- What a site's rules depend on besides the URL, as one text to remember an entry by.
+local function remembered_by(inputs, uri)
+  local parts = { uri }
+  for i = 1, #inputs do
+    local value = READ[inputs[i].what](inputs[i])
+    parts[#parts + 1] = value and "=" .. value or "" -- an empty header is not an absent one
+  end
+  return table.concat(parts, "\n")
+end
+
+-- What is known of a site's purges, read once for each change.
+local function summary_of(site, version, place)
+  if site.purges_version ~= version or site.purges_place ~= place then
+    site.purges, site.tagged = purges.summary(site.host), tags.is_tagged(site.host)
+    site.purges_version, site.purges_place = version, place
+  end
+  return site.purges
+end
+
+-- The cache key without scheme and host.
+function _M.key(hard, invalidated, base)
+  return string.format("%s~%d.%.0f|%s", generation.current(), hard, invalidated, base)
+end
+
+-- Look the stamps up again.
+local function restamp(site, entry, numbers)
+  local version, place = numbers[VERSION], numbers[site.slot]
+  local summary = summary_of(site, version, place)
+  local hard, soft = purges.stamps(summary, site.host, entry.path, entry.query)
+  local key = _M.key(hard, purges.invalidated(summary, site.host, entry.path), entry.base)
+  local stamp = site.tagged and tags.stamp(summary, site.host, key) or nil
+  if key ~= entry.key or stamp ~= entry.stamp then
+    hot.drop(entry)
+  elseif soft ~= entry.soft or summary.soft_tags ~= entry.soft_tags then
+    hot.drop(entry) -- the cache on disk tells whether it is stale now
+  end
+  entry.key, entry.stamp, entry.fill, entry.soft, entry.soft_tags = key, stamp, summary.rev, soft, summary.soft_tags
+  entry.version, entry.place = version, place
+end
+
+-- What the rules make of a request: pure but for the request's own functions, so that "why?" can ask as well.
+function _M.judge(site, request)
+  local rule = site.compiled and rules.match(site.compiled, request)
+  local act = rule and rule["then"] or nil
+  return rule, act, site.id .. "|" .. cache_key.of(request, act)
+end
+
+local function new_entry(site, uri)
+  local path, query = urls.normalize(uri)
+  local rule, act, base = _M.judge(site, request_of(path, query))
+  return {
+    path = path, query = query, rule = rule, act = act, base = base,
+    pass = act and act.bypass, slices = act and act.slices,
+  }
+end
+
+-- The entry of a request for `uri` (as the client spelled it).
+function _M.entry(site, uri)
+  local numbers = beacon.numbers()
+  local name = site.inputs and remembered_by(site.inputs, uri) or uri
+  local entry = entries.get(site, name)
+  if not entry then
+    entry = new_entry(site, uri)
+    restamp(site, entry, numbers)
+    entries.put(site, name, entry)
+  elseif entry.version ~= numbers[VERSION] or entry.place ~= numbers[site.slot] then
+    restamp(site, entry, numbers)
+  end
+  return entry
+end
+
+return _M

@@ -1,0 +1,139 @@
+-- Objects with surrogate tags: which of them a purge by tag has taken.
+--
+-- The cache key is made before an object's tags are known, so tags cannot be part of it. Instead a tagged answer is
+-- stored as a variant (`Vary: Cirrus-Stamp`), and each URL with tags has a record: the stamp under which its variants
+-- are stored, the tags that any of them has, and what had been purged when the oldest of them was asked for. A request
+-- finds the stamp in the record and sends it along; where a tag has been purged since, it gets a new stamp, under which
+-- nothing is stored.
+--
+--   tags.stamp(summary, "www.example.com", key)     -->  "m3k1x8.1": for the header of the request
+--   tags.store("www.example.com", key, stamp, fill, "17,204")  -->  may the answer be stored?
+--
+-- cirrus_tags   {key} → "stamp fill checksums"; the least recently used go first when it is full. A lost record is a
+-- new stamp, and so a miss: nothing here can make an edge serve what was purged.
+local beacon = require "cirrus.beacon"
+local purges = require "cirrus.purges"
+
+local dict = ngx.shared.cirrus_tags
+local state = ngx.shared.cirrus_state
+
+local _M = {}
+
+_M.HEADER = "Cirrus-Stamp"
+-- More tags than these on one object (or a longer field) count as "every tag": any purge by tag takes it.
+local MAX_TAGS, MAX_FIELD = 256, 16384
+local EVERY = "every"
+
+-- The names in a tag header: Cache-Tag separates them by commas, Surrogate-Key by spaces. nil: too many to tell.
+function _M.names(cache_tag, surrogate_key)
+  local field = (cache_tag or "") .. " " .. (surrogate_key or "")
+  if #field > MAX_FIELD then
+    return nil
+  end
+  local names = {}
+  for name in field:gmatch("[^%s,]+") do
+    names[#names + 1] = name
+    if #names > MAX_TAGS then
+      return nil
+    end
+  end
+  return names
+end
+
+-- What is kept of an answer's tags: "" without any, "17,204", or "every".
+function _M.checksums(cache_tag, surrogate_key)
+  local names = _M.names(cache_tag, surrogate_key)
+  return names and purges.checksums(names) or EVERY
+end
+
+-- Has a tag been purged since `fill`, the revision of the purge document when the object was asked for?
+function _M.purged(summary, site, checksums, fill, soft)
+  local newest = soft and summary.soft_tags or summary.tags
+  if newest <= fill then
+    return false
+  end
+  return checksums == EVERY or purges.tag_stamp(site, checksums, soft) > fill
+end
+
+local function parse(record)
+  local stamp, fill, checksums = record:match("^(%S+) (%d+) (%S*)$")
+  return stamp, tonumber(fill), checksums
+end
+
+local function new_stamp()
+  return string.format("%s.%d", state:get("boot"), state:incr("stamps", 1, 0))
+end
+
+local function union(a, b)
+  if a == EVERY or b == EVERY then
+    return EVERY
+  end
+  local seen, list = {}, {}
+  for checksum in (a .. "," .. b):gmatch("%d+") do
+    if not seen[checksum] then
+      seen[checksum] = true
+      list[#list + 1] = checksum
+    end
+  end
+  return #list > MAX_TAGS and EVERY or table.concat(list, ",")
+end
+
+-- -- who has tags at all -----------------------------------------------------------------------------------
+
+function _M.is_tagged(site)
+  return state:get("tagged:" .. site) ~= nil
+end
+
+local function note_tagged(site)
+  if state:safe_add("tagged:" .. site, 1) then
+    beacon.bump(beacon.slot(site))
+  end
+end
+
+-- -- the records --------------------------------------------------------------------------------------------
+
+-- The stamp for a request. `rev`: of the purge document that this request knows.
+function _M.stamp(summary, site, key)
+  local record = dict:get(key)
+  if record then
+    local stamp, fill, checksums = parse(record)
+    if stamp and not _M.purged(summary, site, checksums, fill) then
+      return stamp
+    end
+  end
+  local fresh = new_stamp()
+  local pending = string.format("%s %d ", fresh, summary.rev)
+  if record then
+    dict:set(key, pending)
+    return fresh
+  end
+  if not dict:add(key, pending) then -- another worker was faster: one stamp for all who wait for the first answer
+    local other = dict:get(key)
+    return other and parse(other) or fresh
+  end
+  return fresh
+end
+
+-- An answer with tags has come: note them, before it is stored. Returns whether it may be stored.
+--
+-- In this order: the record is written first, then the purges are looked at. A purge that comes in between is seen by
+-- one of both: here, or by the worker that reads the record.
+function _M.store(site, key, stamp, fill, checksums)
+  note_tagged(site)
+  if not stamp or stamp == "" then
+    return false -- the request was made before this site was known to have tags; the next one has a stamp
+  end
+  local record = dict:get(key)
+  if record then
+    local current, oldest, known = parse(record)
+    if current == stamp then
+      local all = union(known, checksums)
+      if not dict:set(key, string.format("%s %d %s", stamp, math.min(oldest, fill), all)) then
+        return false
+      end
+    end
+  end
+  return not _M.purged(purges.summary(site), site, checksums, fill)
+end
+
+return _M
