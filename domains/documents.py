@@ -3,16 +3,18 @@
 from typing import Any
 
 from domains.models import Domain, Origin
+from domains.rule_documents import rule_document
 
 
 def domain_document(domain: Domain) -> dict[str, Any]:
     """The body of a domain's document (docs/keyspace.md, kind `domain`).
 
-    Reads `domain.hostnames` and `domain.origins`, so prefetch both when rendering many.
+    Reads `domain.hostnames`, `domain.origins` and `domain.rules` with their `conditions`, so prefetch them
+    when rendering many.
     """
     aliases = sorted(name.name for name in domain.hostnames.all() if not name.primary)
     origins = sorted(domain.origins.all(), key=lambda origin: (origin.backup, origin.pk))
-    return {
+    body = {
         "id": domain.pk,
         "host": domain.host,
         "aliases": aliases,
@@ -26,6 +28,10 @@ def domain_document(domain: Domain) -> dict[str, Any]:
         },
         "origins": [origin_document(origin) for origin in origins],
     }
+    rules = sorted(domain.rules.all(), key=lambda rule: (rule.position, rule.pk))
+    if enabled := [rule_document(rule) for rule in rules if rule.enabled]:
+        body["rules"] = enabled
+    return body
 
 
 def origin_document(origin: Origin) -> dict[str, Any]:

@@ -13,11 +13,12 @@ HEADERS = (
     *("x-access-token", "idempotency-key"),
 )
 
-#: Parts of the names of cookies that name a session or a person, and ends of such names.
+#: Parts of the names of cookies that name a session or a person, and how such names begin or end.
 COOKIE_PARTS = (
     *("sess", "token", "csrf", "xsrf", "auth", "jwt", "login", "remember", "visitor", "uuid", "guid"),
-    *("user_id", "userid", "client_id", "_ga", "_gid", "_fbp", "__cf"),
+    *("user_id", "userid", "client_id"),
 )
+COOKIE_STARTS = ("_ga", "_gid", "_fbp", "__cf")
 COOKIE_ENDS = ("sid",)
 
 
@@ -30,4 +31,5 @@ def is_unbounded_header(name: str) -> bool:
 def is_unbounded_cookie(name: str) -> bool:
     """Whether a cookie looks like one that names a session or a person."""
     name = name.lower()
-    return any(part in name for part in COOKIE_PARTS) or name.endswith(COOKIE_ENDS)
+    found = any(part in name for part in COOKIE_PARTS)
+    return found or name.startswith(COOKIE_STARTS) or name.endswith(COOKIE_ENDS)

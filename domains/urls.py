@@ -45,3 +45,8 @@ def _without_dot_segments(path: str) -> str:
     if segments[-1] in (".", ".."):
         kept.append("")
     return "/" + "/".join(kept)
+
+
+def escape(piece: str) -> str:
+    """A piece of a path or a query in the spelling that `normalize` gives it, dot segments left alone."""
+    return _rewritten(piece.encode("utf-8", "surrogateescape"))

@@ -16,9 +16,10 @@ _M.HEADERS = {
 -- Parts of the names of cookies that name a session or a person.
 _M.COOKIE_PARTS = {
   "sess", "token", "csrf", "xsrf", "auth", "jwt", "login", "remember", "visitor", "uuid", "guid", "user_id", "userid",
-  "client_id", "_ga", "_gid", "_fbp", "__cf",
+  "client_id",
 }
--- And ends: "sid", "connect.sid".
+_M.COOKIE_STARTS = { "_ga", "_gid", "_fbp", "__cf" }
+-- "sid", "connect.sid"
 _M.COOKIE_ENDS = { "sid" }
 
 -- name: in any case.
@@ -33,19 +34,20 @@ function _M.header(name)
   return false
 end
 
-function _M.cookie(name)
-  name = name:lower()
-  for _, part in ipairs(_M.COOKIE_PARTS) do
-    if name:find(part, 1, true) then
-      return true
-    end
-  end
-  for _, ending in ipairs(_M.COOKIE_ENDS) do
-    if name:sub(-#ending) == ending then
+local function has_one(list, fits)
+  for _, entry in ipairs(list) do
+    if fits(entry) then
       return true
     end
   end
   return false
+end
+
+function _M.cookie(name)
+  name = name:lower()
+  return has_one(_M.COOKIE_PARTS, function(part) return name:find(part, 1, true) ~= nil end)
+    or has_one(_M.COOKIE_STARTS, function(start) return name:sub(1, #start) == start end)
+    or has_one(_M.COOKIE_ENDS, function(ending) return name:sub(-#ending) == ending end)
 end
 
 return _M

@@ -1,4 +1,4 @@
-"""What Cirrus serves: domains, the host names they answer to, and their origins.
+"""Domains, the host names they answer to, and their origins.
 
 Invariants: a host name belongs to one domain at most (`HostName.name` is unique and holds primary
 names, aliases and wildcards alike); every stored name is in the form of `domains.hostnames`.
