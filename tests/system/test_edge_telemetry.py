@@ -70,6 +70,16 @@ def test_an_old_answer_counts_as_served_stale(edge, origin, domain):
     assert edge.metric('cirrus_stale_served_total{why="error"}') >= 1
 
 
+def test_what_goes_past_the_cache_counts_like_the_rest(edge, origin, domain):
+    for _ in range(3):
+        assert edge.request("POST", domain.host, "/form").headers["X-Cache"] == "NONE"
+    assert edge.metric("nginx_upstream_response_seconds_count") == len(origin.requests)
+    assert edge.metric(f'nginx_http_requests_total{{host="{domain.host}",status="200"}}') >= 4
+    line = eventually(lambda: next(each for each in log_lines(edge) if each["method"] == "POST"))
+    assert line["origin"] == f"http://127.0.0.1:{origin.port}"
+    assert line["origin_address"] == f"127.0.0.1:{origin.port}"
+
+
 def test_an_origin_that_invents_statuses_does_not_grow_the_output(edge, origin, domain):
     origin.answer = lambda request: OriginAnswer(status=int(request.path[1:]))
     for status in range(430, 530):
