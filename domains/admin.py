@@ -4,15 +4,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import IntegrityError, OperationalError, models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from domains import limits
 from domains.forms import AliasForm, AliasFormSet
 from domains.hostnames import searched_hostname
 from domains.models import Domain, HostName, Origin
+from domains.rule_admin import RuleInline
 from domains.services import domain_disable, domain_enable
 
 #: How often one save may lose a race for a name; each loss means that somebody else has won.
@@ -92,8 +94,9 @@ class DomainAdmin(ModelAdmin):
             {"classes": ["collapse"], "fields": ["notes", "access_name", ("created_at", "updated_at")]},
         ),
     ]
-    inlines = [OriginInline, AliasInline]
+    inlines = [OriginInline, AliasInline, RuleInline]
     actions = ["enable", "disable"]
+    actions_detail = ["add_rule", "list_rules"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Domain]:
         return super().get_queryset(request).prefetch_related("hostnames", "origins")
@@ -116,6 +119,21 @@ class DomainAdmin(ModelAdmin):
             except (IntegrityError, OperationalError):
                 continue
         return super().changeform_view(request, *args, **kwargs)
+
+    def has_add_rule_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("domains.add_cacherule")
+
+    def has_list_rules_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("domains.view_cacherule")
+
+    @action(description="Add a cache rule", permissions=["add_rule"], icon="add")
+    def add_rule(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse('admin:domains_cacherule_add')}?domain={object_id}")
+
+    @action(description="Enable, disable or duplicate rules", permissions=["list_rules"], icon="rule")
+    def list_rules(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        there = reverse("admin:domains_cacherule_changelist")
+        return HttpResponseRedirect(f"{there}?domain__id__exact={object_id}")
 
     @display(description="host name", ordering="host")
     def name(self, domain: Domain) -> str:

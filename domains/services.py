@@ -1,6 +1,14 @@
-"""What can be done with a domain beside editing its fields."""
+"""What can be done with a domain and its rules beside editing their fields."""
 
-from domains.models import Domain
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from domains import limits
+from domains.models import CacheRule, Domain
+
+#: Between the positions of two new rules, so that one can be put in between.
+STEP = 10
 
 
 def domain_enable(*, domain: Domain) -> None:
@@ -17,3 +25,44 @@ def _switch(domain: Domain, *, enabled: bool) -> None:
     if domain.enabled != enabled:
         domain.enabled = enabled
         domain.save(update_fields=["enabled", "updated_at"])
+
+
+def rule_enable(*, rule: CacheRule) -> None:
+    """Let the rule count. Enabling an enabled one does nothing."""
+    _switch_rule(rule, enabled=True)
+
+
+def rule_disable(*, rule: CacheRule) -> None:
+    """Let the rule be as if it were not there."""
+    _switch_rule(rule, enabled=False)
+
+
+def rule_next_position(*, domain_id: int) -> int:
+    """A place behind all rules of the domain."""
+    last = CacheRule.objects.filter(domain_id=domain_id).aggregate(last=Max("position"))["last"]
+    return STEP if last is None else last + STEP
+
+
+@transaction.atomic
+def rule_duplicate(*, rule: CacheRule) -> CacheRule:
+    """A disabled copy of the rule and its conditions, behind the others.
+
+    Raises `ValidationError` where the domain has as many rules as it may have.
+    """
+    if CacheRule.objects.filter(domain_id=rule.domain_id).count() >= limits.RULES:
+        raise ValidationError(f"A domain has at most {limits.RULES} rules.")
+    copy = CacheRule.objects.get(pk=rule.pk)
+    copy.pk, copy._state.adding, copy.enabled = None, True, False
+    copy.name = f"Copy of {rule.name}"[: CacheRule._meta.get_field("name").max_length]
+    copy.position = rule_next_position(domain_id=rule.domain_id)
+    copy.save()
+    for condition in rule.conditions.all():
+        condition.pk, condition._state.adding, condition.rule = None, True, copy
+        condition.save()
+    return copy
+
+
+def _switch_rule(rule: CacheRule, *, enabled: bool) -> None:
+    if rule.enabled != enabled:
+        rule.enabled = enabled
+        rule.save(update_fields=["enabled"])

@@ -283,9 +283,10 @@ class CacheCondition(NormalizedModel):
     values = models.TextField(
         blank=True,
         help_text=(
-            "One a line (or with commas, where a value cannot have one); one of them is enough. Empty, "
-            "for an "
-            "argument, a header or a cookie: it is there at all."
+            "One of them is enough; one a line. Prefix: /img/. Glob, over the whole path: /img/*.jpg, where "
+            "* and ? stop at a / and ** does not. Regular expression, anywhere in the path: \\.(jpg|png)$. "
+            "Extension: jpg, png. Method: GET. Country: DE, FR. Address: 192.0.2.0/24. Argument, header and "
+            "cookie: exact values, or empty where it is enough that it is there."
         ),
     )
     negate = models.BooleanField("not", default=False, help_text="Hold where this is not so.")

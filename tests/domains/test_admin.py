@@ -30,6 +30,7 @@ def form(host: str, *, aliases=(), origins=(), keep=(), **fields):
         data[f"hostnames-{number}-name"] = name or "deleted.example"
         if name is None:
             data[f"hostnames-{number}-DELETE"] = "on"
+    data |= {"rules-TOTAL_FORMS": 0, "rules-INITIAL_FORMS": 0}
     data |= {"origins-TOTAL_FORMS": len(origins), "origins-INITIAL_FORMS": 0}
     for number, origin in enumerate(origins):
         values = {"scheme": "http", "weight": 100, "connect_timeout": 1000, "read_timeout": 15000, **origin}

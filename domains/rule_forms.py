@@ -1,0 +1,24 @@
+"""Forms of the portal for cache rules."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+from domains.models import CacheRule
+
+
+class RuleRowForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One rule in the list on its domain's page: its place, and whether it is enabled."""
+
+    class Meta:
+        model = CacheRule
+        fields = ["position", "enabled"]
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """What is wrong with a field that this row does not show is said of the row."""
+        if field is None and isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+            for name, errors in error.error_dict.items():
+                super().add_error(name if name in self.fields or name == NON_FIELD_ERRORS else None, errors)
+        else:
+            super().add_error(field, error)
