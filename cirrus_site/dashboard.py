@@ -101,5 +101,5 @@ def newest_changes() -> list[dict[str, Any]]:
 
 
 def _change_url(publication: Publication) -> str:
-    name = {Kind.DOMAIN: "domains_domain", Kind.NODE: "nodes_node"}[Kind(publication.kind)]
+    name = "nodes_node" if publication.kind == Kind.NODE else "domains_domain"
     return reverse(f"admin:{name}_change", args=[publication.object_id])

@@ -23,6 +23,11 @@ JOBS: dict[str, tuple[str, int, str]] = {
         5,
         "Keeps the 'on 2 of 2 edges, 0.2 s after the save' line after the acknowledgements are trimmed.",
     ),
+    "Forget old purges": (
+        "edge.tasks.expire_purges",
+        3600,
+        "Nothing stays in a cache for longer than 30 days, so purges of 31 days ago matter no more.",
+    ),
 }
 
 

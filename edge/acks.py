@@ -44,6 +44,12 @@ class Ack:
         """Whether this edge has handled the change (it may have refused its document)."""
         return self.epoch == epoch and self.rev >= rev
 
+    def refused(self, *, document: str) -> tuple[tuple[int, int], str]:
+        """The (epoch, revision) of `kind:key` that it refused last, and why; (0, 0) where it does not."""
+        said = self.refusals.get(document, {})
+        position = _integer(said.get("epoch")), _integer(said.get("rev"))
+        return position, str(said.get("why") or "no reason given")
+
     def refusal(self, *, document: str, epoch: int, rev: int) -> str:
         """Why it refuses this revision of `kind:key`, or "" where it does not."""
         said = self.refusals.get(document, {})

@@ -75,3 +75,35 @@ class PlanRefused(CirrusError):
 
 class EdgeCannotStart(CirrusError):
     """Something on this machine keeps an edge from running."""
+
+
+class PurgeRefused(CirrusError):
+    """What is to be purged cannot be meant so: `problems` are sentences, `field` says where they belong."""
+
+    #: Sentences that are told of one request.
+    MOST = 5
+
+    def __init__(self, field: str, problems: list[str]) -> None:
+        self.field, self.problems = field, problems
+        more = len(problems) - self.MOST
+        rest = [f"{more} more of them cannot be used."] if more > 0 else []
+        super().__init__(" ".join([*problems[: self.MOST], *rest]))
+
+
+class PurgeLimited(CirrusError):
+    """A domain's allowance is used up. `seconds`: when there will be room; None: never for so many."""
+
+    def __init__(self, *, host: str, wanted: int, room: int, seconds: float | None, burst: int) -> None:
+        self.host, self.wanted, self.room, self.seconds = host, wanted, room, seconds
+        self.permanent = seconds is None
+        if seconds is None:
+            sentence = (
+                f"{wanted:,} targets for {host} are more than one request may have "
+                f"({burst:,}, CIRRUS_PURGE_BURST): divide them, or purge a prefix or everything."
+            )
+        else:
+            sentence = (
+                f"{host} has been purged so often that there is room for {room:,} more targets now; for "
+                f"{wanted:,} there will be in {max(1, round(seconds)):,} s. Nothing of this has been purged."
+            )
+        super().__init__(sentence)

@@ -1,13 +1,23 @@
-"""What has been staged for the edges, and what has been published to them."""
+"""What has been staged for the edges, what has been published to them, and what has been purged."""
 
+from typing import TYPE_CHECKING
+
+from django.conf import settings
 from django.db import models
+
+from domains.hostnames import display_hostname
+from domains.models import Domain
 
 
 class Kind(models.TextChoices):
-    """The kinds of documents in the keyspace."""
+    """The kinds of documents in the keyspace, in the order in which they are brought back.
 
-    DOMAIN = "domain", "domain"
+    Purges come before their domains: a domain without them would serve what has been purged.
+    """
+
     NODE = "node", "node"
+    PURGE = "purge", "purge"
+    DOMAIN = "domain", "domain"
 
 
 class Outbox(models.Model):
@@ -92,3 +102,122 @@ class Keyspace(models.Model):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}, revision {self.revision}"
+
+
+class Purge(models.Model):
+    """One request to purge something of one domain: kept until it can matter no more.
+
+    It has been published under (`epoch`, `rev`), which an edge has reached when it has the purge.
+    Purges of one domain are numbered in the order in which they were committed.
+    """
+
+    class Scope(models.TextChoices):
+        URL = "url", "URLs"
+        PREFIX = "prefix", "prefixes"
+        TAG = "tag", "tags"
+        ALL = "all", "everything"
+        MIXED = "mixed", "several kinds"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "queued"
+        SENT = "sent", "on its way"
+        DONE = "done", "done"
+        VOID = "void", "void"
+
+    domain = models.ForeignKey(Domain, on_delete=models.SET_NULL, null=True, related_name="purges")
+    host = models.CharField(max_length=253, help_text="The domain's name when this was asked for.")
+    scope = models.CharField("what", max_length=8, choices=Scope.choices)
+    soft = models.BooleanField(
+        default=False, help_text="What is purged may be served once more while it is fetched anew."
+    )
+    targets = models.PositiveIntegerField("number", help_text="How many URLs, prefixes and tags.")
+    summary = models.CharField(max_length=200, help_text="The first of them, for people.")
+    note = models.CharField(max_length=200, blank=True, help_text="Why, for your team.")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty: a command.",
+    )
+    created_at = models.DateTimeField("requested at")
+    epoch = models.BigIntegerField(null=True, blank=True)
+    rev = models.BigIntegerField("revision", null=True, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+    stream_id = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    done_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the last serving edge had it (control plane's clock)."
+    )
+    done_by = models.PositiveIntegerField(default=0, help_text="How many edges that were.")
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["domain", "id"], condition=models.Q(state="queued"), name="queued_purges"),
+            models.Index(fields=["rev"], condition=models.Q(state="sent"), name="unsettled_purges"),
+            models.Index(fields=["created_at"], name="purges_by_time"),
+        ]
+
+    if TYPE_CHECKING:
+        domain_id: int | None
+
+    def __str__(self) -> str:
+        return f"{display_hostname(self.host)}: {self.summary}"
+
+
+class PurgeTarget(models.Model):
+    """One URL, prefix or tag of a purge, normalized."""
+
+    purge = models.ForeignKey(Purge, on_delete=models.CASCADE, related_name="rows")
+    scope = models.CharField(max_length=8, choices=Purge.Scope.choices)
+    name = models.CharField(max_length=2_000, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name or "everything"
+
+
+class PurgeRecord(models.Model):
+    """One line of a domain's purge document as it is published: see `edge.purges.table`."""
+
+    # A domain may be deleted without looking here: its records age away, and its key never comes back.
+    domain = models.ForeignKey(
+        Domain, on_delete=models.DO_NOTHING, db_constraint=False, related_name="purge_records"
+    )
+    scope = models.CharField(max_length=8, choices=Purge.Scope.choices)
+    name = models.CharField(max_length=2_000, blank=True)
+    hard = models.BigIntegerField(default=0)
+    soft = models.BigIntegerField(default=0)
+    purged_at = models.DateTimeField(help_text="When the last serving edge had it, as far as is known.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "scope", "name"], name="one_purge_record_per_name")
+        ]
+        indexes = [models.Index(fields=["purged_at"], name="purge_records_by_age")]
+
+    if TYPE_CHECKING:
+        domain_id: int
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.name}"
+
+
+class PurgeAllowance(models.Model):
+    """How much of a domain may be purged at once: a bucket that fills by itself."""
+
+    domain = models.OneToOneField(
+        Domain, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+"
+    )
+    room = models.FloatField(help_text="Targets that it had room for, at that time.")
+    at = models.DateTimeField()
+
+    if TYPE_CHECKING:
+        domain_id: int
+
+    def __str__(self) -> str:
+        return f"room for {self.room:.0f}"

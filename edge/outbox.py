@@ -13,13 +13,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from edge.errors import NotPublished
-from edge.models import Outbox
+from edge.models import Kind, Outbox
 from edge.projection import GIVE_WAY, PATIENCE, Published, Turn, publish, publishing
 
 logger = logging.getLogger(__name__)
 
 #: Rows read in one turn: a save waits for one turn of an import at most.
 BATCH = 500
+#: Domains whose purges are published in one call: each may have thousands of records.
+PURGES = 20
 #: Seconds until a row that failed is tried again: the first time, and at most.
 RETRY_FIRST, RETRY_MOST = 5, 300
 
@@ -76,12 +78,14 @@ class Flushed:
     written: int = 0
     withdrawn: int = 0
     unchanged: int = 0
+    unfinished: int = 0
     failed: list[str] = field(default_factory=list)
 
     def add(self, kind: str, published: Published) -> None:
         self.written += published.written
         self.withdrawn += published.withdrawn
         self.unchanged += published.unchanged
+        self.unfinished += len(published.unfinished)
         self.failed += [f"{kind} {pk}: {why}" for pk, why in published.broken.items()]
 
 
@@ -96,11 +100,12 @@ def flush(*, patience: float = PATIENCE, first: tuple[int, int] | None = None) -
     """
     total = Flushed()
     while True:
+        unfinished = total.unfinished
         with publishing(patience=patience) as turn:
             rows, more = _due_rows(timezone.now(), first)
             if rows:
                 _flush_rows(turn, rows, total)
-        if not more:
+        if not more and total.unfinished == unfinished:
             return total
         time.sleep(GIVE_WAY)
 
@@ -128,13 +133,20 @@ def _flush_rows(turn: Turn, rows: list[Outbox], total: Flushed) -> None:
         for row in of_kind:
             objects[row.object_id] = min(row.staged_at, objects.get(row.object_id, row.staged_at))
         force = {row.object_id for row in of_kind if row.force}
-        published = publish(turn, kind, objects, force=force)
-        # By primary key: a row that was staged meanwhile speaks of a change that we have not read.
-        Outbox.objects.filter(
-            pk__in=[row.pk for row in of_kind if row.object_id not in published.broken]
-        ).delete()
-        _postpone([row for row in of_kind if row.object_id in published.broken], published.broken)
-        total.add(kind, published)
+        size = PURGES if kind == Kind.PURGE else BATCH
+        ids = list(objects)
+        for start in range(0, len(ids), size):
+            some = ids[start : start + size]
+            published = publish(turn, kind, {pk: objects[pk] for pk in some}, force=force)
+            _settle_rows([row for row in of_kind if row.object_id in set(some)], published)
+            total.add(kind, published)
+
+
+def _settle_rows(rows: list[Outbox], published: Published) -> None:
+    kept = published.broken.keys() | published.unfinished
+    # By primary key: a row that was staged meanwhile speaks of a change that we have not read.
+    Outbox.objects.filter(pk__in=[row.pk for row in rows if row.object_id not in kept]).delete()
+    _postpone([row for row in rows if row.object_id in published.broken], published.broken)
 
 
 def _postpone(rows: list[Outbox], reasons: dict[int, str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from edge.comparison import WITHDRAWN, Difference, Problem
 from edge.errors import PlanRefused
 from edge.lineage import Lineage
+from edge.models import Kind
 
 #: Keys that a printed plan names, of each sort.
 NAMED = 20
@@ -40,8 +41,9 @@ class Plan:
     def require_share(self, share: float) -> None:
         """Raise `PlanRefused` where more than this share of a kind would be withdrawn."""
         extra = Counter(d.kind for d in self.differences if d.problem is Problem.EXTRA)
+        # Purges age away: that the last of them all have is no reason to leave the sites as they are.
         for kind, withdrawn in extra.items():
-            if withdrawn > share * self.published[kind]:
+            if kind != Kind.PURGE and withdrawn > share * self.published[kind]:
                 raise PlanRefused(kind=kind, withdrawn=withdrawn, published=self.published[kind], share=share)
 
     def lines(self) -> list[str]:

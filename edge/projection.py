@@ -16,12 +16,15 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
+from domains.models import Domain
 from edge import keyspace
 from edge.errors import PublishingBusy, RedisForgot, RedisIsAhead
 from edge.lineage import NOWHERE, Lineage, read_standing
-from edge.models import Publication
+from edge.models import Kind, Publication
+from edge.purges.document import News, purged_domains
 from edge.rendering import Rendered, Rendering, render, render_keys
 from edge.revisions import current_keyspace, take_revisions
 from edge.store import reaching_redis
@@ -54,12 +57,13 @@ class Turn:
 
 @dataclass
 class Published:
-    """What publishing some objects came to."""
+    """What publishing some objects came to. `unfinished`: they have more to tell, in another turn."""
 
     written: int = 0
     withdrawn: int = 0
     unchanged: int = 0
     broken: dict[int, str] = field(default_factory=dict)
+    unfinished: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Write:
     saved_at: datetime
     text: str = ""
     digest: str = ""
+    news: News | None = None
 
 
 @contextmanager
@@ -118,24 +123,48 @@ def publish(
     not be on the edges, is withdrawn; so is the old key of a renamed one. A document that is published
     already, to the letter, gets no new revision unless its object is in `force`. One that cannot be
     rendered keeps what is published of it and is reported in `broken`.
+
+    The purges of a domain are there before its document is, and go after it.
     """
+    if kind != Kind.DOMAIN or not (purged := _with_purges(objects)):
+        return _publish(turn, kind, objects, force)
+    _publish(turn, Kind.PURGE, purged, ())
+    result = _publish(turn, kind, objects, force)
+    _publish(turn, Kind.PURGE, purged, ())
+    return result
+
+
+def _with_purges(objects: Mapping[int, datetime]) -> dict[int, datetime]:
+    """Those of the domains that have a purge document, or should have one."""
+    published = Publication.objects.filter(kind=Kind.PURGE, live=True, object_id__in=objects)
+    purged = {*published.values_list("object_id", flat=True)}
+    purged |= {*purged_domains().filter(pk__in=objects).values_list("pk", flat=True)}
+    return {pk: objects[pk] for pk in purged}
+
+
+def _publish(turn: Turn, kind: str, objects: Mapping[int, datetime], force: Collection[int]) -> Published:
     before = list(Publication.objects.filter(kind=kind, object_id__in=objects, live=True))
     # Each object and each key it leaves is one write at most.
     epoch, revision = take_revisions(len(objects) + len(before))
-    rendering = render(kind, objects)
+    rendering = render(kind, objects, news=True)
     result = Published(broken=rendering.broken)
     leaving = [was for was in before if was.key not in rendering.keys and was.object_id not in result.broken]
+    if kind == Kind.PURGE:
+        leaving = _withdrawable(leaving)
     heirs = render_keys(kind, [was.key for was in leaving]) if leaving else Rendering()
 
     now = timezone.now()
     writes: list[Write] = []
     changed, result.unchanged = _changed(kind, epoch, [*rendering.documents.values()], force)
-    for document in [*changed, *heirs.documents.values()]:
-        text = document.text(epoch=epoch, rev=revision + len(writes))
-        saved_at = objects.get(document.object_id, now)
+    for rendered in [*changed, *heirs.documents.values()]:
+        rev = revision + len(writes)
+        document = rendered.under(rev)
+        text, saved_at = document.text(epoch=epoch, rev=rev), objects.get(document.object_id, now)
         writes.append(
-            Write(document.key, document.object_id, revision + len(writes), saved_at, text, document.digest)
+            Write(document.key, document.object_id, rev, saved_at, text, document.digest, document.news)
         )
+        if document.news and document.news.more:
+            result.unfinished.add(document.object_id)
     result.written = len(writes)
     # Withdrawals come last: a host that moves from one domain to another is never without one.
     for was in leaving:
@@ -144,6 +173,17 @@ def publish(
     result.withdrawn = len(writes) - result.written
     write(turn, kind, epoch, writes)
     return result
+
+
+def _withdrawable(leaving: list[Publication]) -> list[Publication]:
+    """Purges that may be withdrawn: not those of a domain that the edges still have under this name."""
+    keys = [was.key for was in leaving]
+    served = Publication.objects.filter(kind=Kind.DOMAIN, live=True, key__in=keys)
+    served_by = dict(served.values_list("key", "object_id"))
+    named = {*Domain.objects.filter(host__in=keys).values_list("host", "pk")}
+    return [
+        was for was in leaving if served_by.get(was.key) != was.object_id or (was.key, was.object_id) in named
+    ]
 
 
 def _changed(
@@ -158,7 +198,8 @@ def _changed(
     changed = [
         document
         for document in documents
-        if document.object_id in force
+        if document.news
+        or document.object_id in force
         or (document.key, document.object_id, document.digest, epoch) not in published
     ]
     return changed, len(documents) - len(changed)
@@ -211,6 +252,14 @@ def _script_input(turn: Turn, kind: str, epoch: int, chunk: Sequence[Write]) -> 
 
 def _record(kind: str, epoch: int, written: Sequence[tuple[Write, str]]) -> None:
     now = timezone.now()
+    with transaction.atomic():
+        _record_publications(kind, epoch, written, now)
+        for item, stream_id in written:
+            if item.news:
+                item.news.note(epoch=epoch, rev=item.rev, stream_id=stream_id, at=now)
+
+
+def _record_publications(kind: str, epoch: int, written: Sequence[tuple[Write, str]], now: datetime) -> None:
     Publication.objects.bulk_create(
         [
             Publication(

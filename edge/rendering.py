@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from domains.documents import domain_document, reason_not_served
 from domains.models import Domain
 from edge.keyspace import envelope
 from edge.models import Kind
+from edge.purges.document import News, purge_document, purge_news, purged_domains, reason_not_purged
 from nodes.documents import node_document
 from nodes.models import Node
 
@@ -22,17 +23,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """How a kind is made: its objects, prefetched for rendering, and pure functions of one."""
+    """How a kind is made: its objects, prefetched for rendering, and pure functions of one.
+
+    `news`: what a publication of the object would tell for the first time, if anything.
+    """
 
     objects: Callable[[], QuerySet[Any]]
     key_field: str
     body: Callable[[Any], dict[str, Any]]
     withheld: Callable[[Any], str]
+    news: Callable[[Any], News | None] = lambda item: None
 
 
 SOURCES: dict[str, Source] = {
+    Kind.PURGE: Source(
+        objects=purged_domains,
+        key_field="host",
+        body=purge_document,
+        withheld=reason_not_purged,
+        news=purge_news,
+    ),
     Kind.DOMAIN: Source(
-        objects=lambda: Domain.objects.prefetch_related("hostnames", "origins"),
+        objects=lambda: Domain.objects.prefetch_related("hostnames", "origins", "rules__conditions"),
         key_field="host",
         body=domain_document,
         withheld=reason_not_served,
@@ -48,17 +60,22 @@ SOURCES: dict[str, Source] = {
 
 @dataclass(frozen=True)
 class Rendered:
-    """A document before it has a revision."""
+    """A document before it has a revision; `news` are stamped with that revision."""
 
     kind: str
     key: str
     object_id: int
     body: dict[str, Any]
+    news: News | None = None
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical body: equal digests are equal documents."""
         return hashlib.sha256(canonical(self.body).encode()).hexdigest()
+
+    def under(self, rev: int) -> "Rendered":
+        """The document as it is published under `rev`."""
+        return replace(self, body=self.news.body(rev)) if self.news else self
 
     def text(self, *, epoch: int, rev: int) -> str:
         """The JSON text as it is stored in Redis."""
@@ -85,9 +102,9 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def render(kind: str, object_ids: Iterable[int]) -> Rendering:
-    """Read these objects and render them."""
-    return _render(kind, SOURCES[kind].objects().filter(pk__in=list(object_ids)))
+def render(kind: str, object_ids: Iterable[int], *, news: bool = False) -> Rendering:
+    """Read these objects and render them; with their news, if they are about to be published."""
+    return _render(kind, SOURCES[kind].objects().filter(pk__in=list(object_ids)), news)
 
 
 def render_keys(kind: str, keys: Iterable[str]) -> Rendering:
@@ -96,15 +113,16 @@ def render_keys(kind: str, keys: Iterable[str]) -> Rendering:
     return _render(kind, source.objects().filter(**{f"{source.key_field}__in": list(keys)}))
 
 
-def _render(kind: str, objects: QuerySet[Any]) -> Rendering:
+def _render(kind: str, objects: QuerySet[Any], with_news: bool = False) -> Rendering:
     source, result = SOURCES[kind], Rendering()
     for item in objects:
         key = getattr(item, source.key_field)
         try:
-            if source.withheld(item):
+            news = source.news(item) if with_news else None
+            if not news and source.withheld(item):
                 result.withheld_keys.add(key)
             else:
-                result.documents[item.pk] = Rendered(kind, key, item.pk, source.body(item))
+                result.documents[item.pk] = Rendered(kind, key, item.pk, source.body(item), news)
         except Exception as error:  # one bad object must not hold up the others
             logger.exception("cannot render %s %s", kind, key)
             result.broken[item.pk] = f"{type(error).__name__}: {error}"

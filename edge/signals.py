@@ -13,28 +13,49 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save, pre_save
 
 from accounts.models import User
-from domains.models import Domain, HostName, Origin
-from edge.models import Keyspace, Kind, Outbox, Publication
+from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
+from edge.models import (
+    Keyspace,
+    Kind,
+    Outbox,
+    Publication,
+    Purge,
+    PurgeAllowance,
+    PurgeRecord,
+    PurgeTarget,
+)
 from edge.outbox import stage
 from nodes.models import Node, Region
 
+
+def domains_of_rule(rule_id: int) -> list[int]:
+    """The domain of a rule, or none where the rule is gone already."""
+    return list(CacheRule.objects.filter(pk=rule_id).values_list("domain_id", flat=True))
+
+
 PUBLISHES: dict[type[models.Model], tuple[str, Callable[[Any], list[int]]]] = {
     # model     kind of document  primary keys of the objects whose documents change
-    Domain: (Kind.DOMAIN, lambda domain: [domain.pk]),
+    Domain: (Kind.DOMAIN, lambda domain: [domain.pk]),  # and, with it, its purges: edge/projection.py
     HostName: (Kind.DOMAIN, lambda name: [name.domain_id]),
     Origin: (Kind.DOMAIN, lambda origin: [origin.domain_id]),
+    CacheRule: (Kind.DOMAIN, lambda rule: [rule.domain_id]),
+    CacheCondition: (Kind.DOMAIN, lambda condition: domains_of_rule(condition.rule_id)),
     Node: (Kind.NODE, lambda node: [node.pk]),
     Region: (Kind.NODE, lambda region: list(region.nodes.values_list("pk", flat=True))),
 }
 
 #: Parts that may move from one document to another: saving one publishes the one it leaves as well.
-MOVABLE: set[type[models.Model]] = {HostName, Origin}
+MOVABLE: set[type[models.Model]] = {HostName, Origin, CacheRule, CacheCondition}
 
 NOT_PUBLISHED: dict[type[models.Model], str] = {
     User: "people are known to the control plane only",
     Outbox: "is itself what is still to be published",
     Publication: "is the record of what was published",
     Keyspace: "is the counter of revisions",
+    Purge: "is staged by the service that makes it, with all its targets at once",
+    PurgeTarget: "is part of a purge",
+    PurgeRecord: "is the record of what purges were published; who drops old ones stages their domains",
+    PurgeAllowance: "is the counter of a limit",
 }
 
 

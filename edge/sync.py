@@ -19,7 +19,7 @@ from edge.comparison import CHUNK, WITHDRAWN, Comparison, Difference, published_
 from edge.errors import NotPublished, PlanRefused, RedisForgot, RedisIsAhead, RepairBusy
 from edge.lineage import Lineage, Position, read_standing
 from edge.models import Keyspace, Kind, Outbox, Publication
-from edge.outbox import flush
+from edge.outbox import PURGES, flush
 from edge.plan import Plan
 from edge.projection import GIVE_WAY, publish, publishing, restore_meta, withdraw
 from edge.rendering import object_count
@@ -146,13 +146,15 @@ def _still_there(comparison: Comparison, found: list[Difference]) -> Iterator[Di
 
 def _apply(plan: Plan, progress: Progress) -> None:
     done, total = 0, len(plan.differences)
-    for kind in Kind.values:
-        of_kind = [d for d in plan.differences if d.kind == kind]
-        # Additions come before withdrawals, as in every publication.
-        for chunk in [
-            *_chunks([d for d in of_kind if d.problem not in WITHDRAWN]),
-            *_chunks([d for d in of_kind if d.problem in WITHDRAWN]),
-        ]:
+    # Additions come before withdrawals, as in every publication; purges come first and go last.
+    for kind, withdrawn in [
+        *((kind, False) for kind in Kind.values),
+        *((kind, True) for kind in reversed(Kind.values)),
+    ]:
+        for chunk in _chunks(
+            [d for d in plan.differences if d.kind == kind and (d.problem in WITHDRAWN) == withdrawn],
+            PURGES if kind == Kind.PURGE else CHUNK,
+        ):
             _apply_chunk(kind, chunk)
             done += len(chunk)
             progress("repairing", done, total)
@@ -170,9 +172,9 @@ def _apply_chunk(kind: str, chunk: Sequence[Difference]) -> None:
             withdraw(turn, kind, keys)
 
 
-def _chunks(differences: list[Difference]) -> Iterator[list[Difference]]:
-    for start in range(0, len(differences), CHUNK):
-        yield differences[start : start + CHUNK]
+def _chunks(differences: list[Difference], size: int = CHUNK) -> Iterator[list[Difference]]:
+    for start in range(0, len(differences), size):
+        yield differences[start : start + size]
 
 
 # -- who knows what -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from edge.purges.services import purges_expire, purges_settle
 from edge.services import publications_settle
 from edge.sync import keyspace_reconcile, outbox_drain
 
@@ -20,5 +21,12 @@ def reconcile() -> None:
 
 @shared_task(soft_time_limit=50, time_limit=60)
 def settle_publications() -> None:
-    """Note when the edges have applied what was published."""
+    """Note when the edges have applied what was published, and what was purged."""
     publications_settle()
+    purges_settle()
+
+
+@shared_task(soft_time_limit=570, time_limit=600)
+def expire_purges() -> None:
+    """Forget purges that are older than anything in a cache."""
+    purges_expire()

@@ -156,9 +156,9 @@ def test_a_refusal_names_the_edge_and_its_reason(edges):
 
 def test_many_lines_cost_no_more_queries_than_one(edges, django_assert_num_queries):
     ids = [DomainFactory().pk for _ in range(20)] + [DomainFactory(enabled=False).pk for _ in range(5)]
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(publication_statuses(kind=Kind.DOMAIN, object_ids=ids)) == 25
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         publication_statuses(kind=Kind.DOMAIN, object_ids=ids[-1:])
 
 

@@ -16,8 +16,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/domains/domain/"
 FORM = {
     **{"host": "a.example", "enabled": "on", "default_ttl": 300, "max_ttl": 3600, "negative_ttl": 10},
+    **{"stale_while_revalidate": 10, "stale_if_error": 86400, "guard": "on"},
     **{"origins-TOTAL_FORMS": 0, "origins-INITIAL_FORMS": 0},
     **{"hostnames-TOTAL_FORMS": 0, "hostnames-INITIAL_FORMS": 0},
+    **{"rules-TOTAL_FORMS": 0, "rules-INITIAL_FORMS": 0},
 }
 
 
