@@ -14,6 +14,7 @@ require "cirrus.health"
 require "cirrus.metrics"
 require "cirrus.sites"
 require "cirrus.subscriber"
+require "cirrus.telemetry"
 require("cirrus.platform").redis()
 require("cirrus.platform").dns()
 
