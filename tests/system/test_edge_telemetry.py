@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -123,6 +125,54 @@ def test_every_request_is_in_redis_once_though_redis_was_away_and_workers_were_r
     assert sum(count for path, count in paths if path == "/page") == 50
     key = names.stats_key("edge-1", int(time.time() // 60) - 1)
     assert keyspace.client.ttl(key) <= 2 * 86400
+
+
+def test_what_an_old_worker_finishes_after_a_reload_counts(keyspace, edge, origin, domain):
+    release = threading.Event()
+    origin.answer = lambda request: OriginAnswer(body=b"late", wait=release)
+    old = set(edge.workers())
+    with ThreadPoolExecutor() as pool:
+        late = pool.submit(edge.get, domain.host, "/late")
+        eventually(lambda: origin.asked("/late"))
+        edge.process.send_signal(signal.SIGHUP)
+        eventually(lambda: set(edge.workers()) - old)
+        eventually(lambda: edge.get("unknown.example").status_code == 404)
+        known = edge.metric(f'nginx_http_requests_total{{host="{domain.host}",status="200"}}')
+        assert old & set(edge.workers())
+        release.set()
+        assert late.result().text == "late"
+    assert eventually(
+        lambda: edge.metric(f'nginx_http_requests_total{{host="{domain.host}",status="200"}}') == known + 1
+    )
+    eventually(
+        lambda: any(
+            path == "/late" for minute in minutes_of(keyspace, domain.host) for path, _ in minute["paths"]
+        ),
+        within=25,
+    )
+    assert total(keyspace, domain.host, "origin_requests") == len(origin.requests)
+
+
+def test_redis_that_hangs_holds_no_request_up_and_gets_everything_later(keyspace, edge, origin, domain):
+    for _ in range(10):
+        edge.get(domain.host, "/known")
+    keyspace.process.send_signal(signal.SIGSTOP)
+    try:
+        until, slowest = time.monotonic() + 13, 0.0
+        asked = 0
+        while time.monotonic() < until:
+            began = time.monotonic()
+            assert edge.get(domain.host, "/known").ok
+            slowest = max(slowest, time.monotonic() - began)
+            asked += 1
+            time.sleep(0.05)
+    finally:
+        keyspace.process.send_signal(signal.SIGCONT)
+    assert slowest < 1
+    expected = edge.metric(f'nginx_http_requests_total{{host="{domain.host}",status="200"}}')
+    assert expected > asked
+    eventually(lambda: total(keyspace, domain.host, "requests") >= expected, within=25)
+    eventually(lambda: total(keyspace, domain.host, "2xx") == expected)
 
 
 def test_an_edge_that_is_started_again_adds_to_what_it_had_sent(keyspace, edge, origin, domain):
