@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from domains import limits
 from domains.models import CacheCondition, CacheRule, Domain
-from domains.rule_forms import RuleRowForm
+from domains.rule_forms import ConditionFormSet, RuleRowForm
 from domains.rule_summary import rule_summary
 from domains.services import rule_disable, rule_duplicate, rule_enable, rule_next_position
 
@@ -39,6 +39,7 @@ class RuleInline(TabularInline):
 
 class ConditionInline(StackedInline):
     model = CacheCondition
+    formset = ConditionFormSet
     verbose_name_plural = "Conditions: which requests it is for"
     extra = 0
     max_num = limits.CONDITIONS

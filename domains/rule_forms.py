@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from unfold.forms import PaginationInlineFormSet
 
 from domains.models import CacheRule
 
@@ -22,3 +23,13 @@ class RuleRowForm(forms.ModelForm):  # type: ignore[type-arg]
                 super().add_error(name if name in self.fields or name == NON_FIELD_ERRORS else None, errors)
         else:
             super().add_error(field, error)
+
+
+class ConditionFormSet(PaginationInlineFormSet):
+    """The conditions of a rule. A row that was added and left empty is a mistake, not nothing:
+
+    without it the rule would hold for every request.
+    """
+
+    def _construct_form(self, i: int, **kwargs: Any) -> Any:
+        return super()._construct_form(i, **{"empty_permitted": False, **kwargs})

@@ -75,18 +75,20 @@ def _lifetimes(rule: CacheRule) -> list[str]:
 def _key(rule: CacheRule) -> list[str]:
     said = []
     if rule.query_mode in _QUERY:
-        said.append(_QUERY[CacheRule.QueryMode(rule.query_mode)].format(_few(rule.query_names.split("\n"))))
+        said.append(
+            _QUERY[CacheRule.QueryMode(rule.query_mode)].format(_few(rule.query_names.split("\n"), ", "))
+        )
     if rule.query_sort:
         said.append("arguments in any order")
     if rule.key_headers:
-        said.append(f"by header {_few(rule.key_headers.split())}")
+        said.append(f"by header {_few(rule.key_headers.split(), ', ')}")
     if rule.key_cookies:
-        said.append(f"by cookie {_few(rule.key_cookies.split())}")
+        said.append(f"by cookie {_few(rule.key_cookies.split(), ', ')}")
     if rule.key_device:
         said.append("by kind of device")
     return said
 
 
-def _few(values: list[str], keep: int = 3) -> str:
-    more = len(values) - keep
-    return " or ".join(values[:keep]) + (f" or {more} more" if more > 0 else "")
+def _few(values: list[str], between: str = " or ", keep: int = 3) -> str:
+    more = [f"{len(values) - keep} more"] if len(values) > keep else []
+    return between.join(values[:keep] + more)

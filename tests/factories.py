@@ -2,7 +2,7 @@
 
 import factory
 
-from domains.models import Domain, HostName, Origin
+from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
 from nodes.models import Node, Region
 
 
@@ -54,3 +54,21 @@ class OriginFactory(factory.django.DjangoModelFactory):
     scheme = Origin.Scheme.HTTP
     host = "127.0.0.1"
     port = 8080
+
+
+class CacheRuleFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = CacheRule
+
+    domain = factory.SubFactory(DomainFactory)
+    position = factory.Sequence(lambda n: 10 * n)
+    name = factory.Sequence(lambda n: f"Rule {n}")
+
+
+class CacheConditionFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = CacheCondition
+
+    rule = factory.SubFactory(CacheRuleFactory)
+    what = CacheCondition.What.PREFIX
+    values = "/img/"
