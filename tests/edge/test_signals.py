@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-from domains.models import HostName, Origin
+from domains.models import CacheCondition, CacheRule, HostName, Origin
 from edge.signals import MOVABLE, NOT_PUBLISHED, PUBLISHES
 
 OURS = {"accounts", "cirrus_site", "domains", "edge", "nodes"}
@@ -28,7 +28,7 @@ def test_every_model_of_ours_is_in_exactly_one_table():
 
 
 def test_whatever_may_move_to_another_document_is_listened_to_before_it_does():
-    assert {HostName, Origin} == MOVABLE
+    assert {HostName, Origin, CacheRule, CacheCondition} == MOVABLE
     assert set(PUBLISHES) >= MOVABLE
 
 
