@@ -140,18 +140,28 @@ local function host_label(host)
   return label
 end
 
-local function add_cell(cell)
+-- The keys of those counters that a request of this cell raises by one, and that of its bytes.
+local function keys_of(cell)
   local host, cache = host_label(cell.host), cell.cache
-  local requests = cell[tally.REQUESTS]
-  add("nginx_http_requests_total|" .. host .. "|" .. status_label(cell.status), requests)
-  add("cirrus_http_bytes_total|" .. host, cell[tally.BYTES])
+  local keys = { "nginx_http_requests_total|" .. host .. "|" .. status_label(cell.status) }
   if cache ~= "NONE" then
-    add("nginx_cache_status_total|" .. cache, requests)
-    add("cirrus_cache_requests_total|" .. host .. "|" .. cache, requests)
+    keys[2] = "nginx_cache_status_total|" .. cache
+    keys[3] = "cirrus_cache_requests_total|" .. host .. "|" .. cache
   end
   if cache == "STALE" or cache == "UPDATING" then
-    add("cirrus_stale_served_total|" .. (cache == "STALE" and "error" or "updating"), requests)
+    keys[4] = "cirrus_stale_served_total|" .. (cache == "STALE" and "error" or "updating")
   end
+  keys.bytes = "cirrus_http_bytes_total|" .. host
+  return keys
+end
+
+local function add_cell(cell)
+  local own = cell.memo.keys or keys_of(cell)
+  cell.memo.keys = own
+  for i = 1, #own do
+    add(own[i], cell[tally.REQUESTS])
+  end
+  add(own.bytes, cell[tally.BYTES])
   local keys = histogram_keys.nginx_http_request_duration_seconds
   add(keys.sum, cell[tally.SECONDS])
   for i = 1, #tally.LIMITS + 1 do

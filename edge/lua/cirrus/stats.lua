@@ -26,7 +26,7 @@ local ENTRY_TTL = (KEEP_MINUTES + 5) * 60
 local REDIS_TTL = 2 * 86400   -- seconds that a minute is kept in Redis
 local MAX_HOSTS = 10000       -- domains with traffic in one minute of one worker
 local HOSTS_A_COMMAND = 50
-local PACKED_A_TURN = 50      -- entries written before other work of the worker has its turn
+local A_TURN = 50             -- entries dealt with before other work of the worker has its turn
 local SENDING_TTL = 60
 
 local minutes = {}            -- minute → { hosts = { host → record }, count, changed = { host → true }, entries }
@@ -133,7 +133,7 @@ function _M.store(at_once)
     for host in pairs(changed) do
       store_host(number, minute, host)
       written = written + 1
-      if not at_once and written % PACKED_A_TURN == 0 then
+      if not at_once and written % A_TURN == 0 then
         ngx.sleep(0)
       end
     end
@@ -148,6 +148,9 @@ local function sums_of(number)
     local text = dict:get("e|" .. number .. "|" .. i)
     if text then
       rollup.unpack(text, sums)
+    end
+    if i % A_TURN == 0 then
+      ngx.sleep(0)
     end
   end
   for _, record in pairs(sums) do
@@ -212,6 +215,7 @@ local function commands_for(number, sums)
       if not command or #command >= 2 + 2 * HOSTS_A_COMMAND then
         command = { "hset", key }
         commands[#commands + 1] = command
+        ngx.sleep(0)
       end
       command[#command + 1] = host
       command[#command + 1] = cjson.encode(rollup.document(record))

@@ -35,7 +35,7 @@ local function new_cell(host, cache, status)
     cells, made = {}, 0 -- those with counts are in `touched`
   end
   made = made + 1
-  local cell = { host = host, cache = cache, status = status }
+  local cell = { host = host, cache = cache, status = status, memo = {} }
   for i = 1, LAST do
     cell[i] = 0
   end
@@ -104,12 +104,12 @@ function _M.origin(host, seconds)
   sums[2] = sums[2] + seconds
 end
 
--- cells: a list of copies, as above. paths: a flat list host, path, weight, …
--- origins: host → { answers, seconds }.
+-- cells: a list of copies, as above; each has a `memo`, a table for what its readers have worked out.
+-- paths: a flat list host, path, weight, … origins: host → { answers, seconds }.
 function _M.drain()
   local batch = { cells = {}, paths = notes, origins = origins }
   for n, cell in ipairs(touched) do
-    local copy = { host = cell.host, cache = cell.cache, status = cell.status }
+    local copy = { host = cell.host, cache = cell.cache, status = cell.status, memo = cell.memo }
     for i = 1, LAST do
       copy[i] = cell[i]
       cell[i] = 0
