@@ -63,6 +63,7 @@ UNFOLD: dict[str, Any] = {
             navigation_group(
                 "Traffic",
                 ("Domains", "language", "domains.domain"),
+                ("Purges", "cleaning_services", "edge.purge"),
                 ("Publications", "sync", "edge.publication"),
                 ("Outbox", "outbox", "edge.outbox"),
             ),

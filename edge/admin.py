@@ -19,6 +19,7 @@ from domains.models import Domain
 from edge import services
 from edge.edge_line import edge_facts, edge_line
 from edge.models import Kind, Outbox, Publication
+from edge.purges.admin import PurgingMixin
 from edge.status_line import LINE, PublishingMixin, StatusChangeList, StatusLineMixin
 from edge.traffic_panel import TrafficPanelMixin
 from nodes.admin import NodeAdmin, RegionAdmin
@@ -28,9 +29,10 @@ admin.site.unregister([Domain, Node, Region])
 
 
 @admin.register(Domain)
-class PublishedDomainAdmin(StatusLineMixin, TrafficPanelMixin, DomainAdmin):
+class PublishedDomainAdmin(StatusLineMixin, PurgingMixin, TrafficPanelMixin, DomainAdmin):
     published_kind = Kind.DOMAIN
-    actions = [*DomainAdmin.actions, "publish_again"]
+    actions = [*DomainAdmin.actions, "purge_everything", "publish_again"]
+    actions_detail = ["purge_some", "purge_all", *DomainAdmin.actions_detail]
 
 
 class NodeChangeList(StatusChangeList):
