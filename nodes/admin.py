@@ -43,7 +43,7 @@ class NodeAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": [("name", "region"), "state"]}),
         ("What it does", {"fields": [("is_edge", "is_shield"), "weight"]}),
-        ("Where it is", {"fields": [("ipv4", "ipv6")]}),
+        ("Where it is", {"fields": [("ipv4", "ipv6"), ("status_address", "status_port")]}),
         (
             "Notes, and what Cirrus has set",
             {"classes": ["collapse"], "fields": ["notes", ("created_at", "updated_at")]},

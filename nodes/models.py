@@ -67,6 +67,22 @@ class Node(models.Model):
         help_text="Where clients reach it. One of the two addresses is enough.",
     )
     ipv6 = models.GenericIPAddressField("IPv6 address", protocol="IPv6", null=True, blank=True)
+    status_address = models.GenericIPAddressField(
+        "status address",
+        null=True,
+        blank=True,
+        help_text=(
+            "Where the portal reaches the edge's status port (CIRRUS_EDGE_STATUS_BIND there). Empty: the "
+            "IPv4 "
+            "address, else the IPv6 address."
+        ),
+    )
+    status_port = models.PositiveIntegerField(
+        "status port",
+        default=9145,
+        validators=[MinValueValidator(1), MaxValueValidator(65_535)],
+        help_text="The --status-port (or CIRRUS_EDGE_STATUS_PORT) that its edge was started with.",
+    )
     weight = models.PositiveIntegerField(
         default=100,
         validators=[MinValueValidator(1), MaxValueValidator(10_000)],
@@ -115,7 +131,14 @@ class Node(models.Model):
     def clean(self) -> None:
         # A form leaves "" for no address, which the constraint would take for one.
         self.ipv4, self.ipv6 = self.ipv4 or None, self.ipv6 or None
+        self.status_address = self.status_address or None
         if self.pk and Node.objects.filter(pk=self.pk).exclude(name=self.name).exists():
             raise ValidationError(
                 {"name": "A node keeps its name: its edge was started with it. Add a new node instead."}
             )
+
+    @property
+    def status_authority(self) -> str:
+        """Host and port of the edge's status server, as in a URL: `[2001:db8::1]:9145`."""
+        host = self.status_address or self.ipv4 or self.ipv6 or ""
+        return f"[{host}]:{self.status_port}" if ":" in host else f"{host}:{self.status_port}"

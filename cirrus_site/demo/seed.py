@@ -17,11 +17,12 @@ def demo_seed(config: Config) -> bool:
         return False
     with transaction.atomic():
         region = Region.objects.create(name="demo", title="This machine")
-        for number in range(1, len(config.demo_edge_ports) + 1):
+        for number, status_port in enumerate(config.demo_status_ports, start=1):
             Node.objects.create(
                 name=edge_name(number),
                 region=region,
                 ipv4=LOOPBACK,
+                status_port=status_port,
                 state=Node.State.UP,
                 notes="Made by `just up`.",
             )

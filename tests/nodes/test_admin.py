@@ -19,6 +19,7 @@ def page_of(client, node: Node) -> str:
 
 def test_a_node_is_added_and_says_how_to_start_its_edge(admin_client, keyspace):
     data = {"name": "edge-1", "region": RegionFactory().pk, "state": "up", "is_edge": "on", "weight": 100}
+    data |= {"status_port": 9145}
     answer = admin_client.post("/admin/nodes/node/add/", data | {"ipv6": "2001:db8::1"}, follow=True)
 
     assert answer.redirect_chain, sentences_of(answer)
@@ -27,6 +28,7 @@ def test_a_node_is_added_and_says_how_to_start_its_edge(admin_client, keyspace):
 
 def test_a_node_without_an_address_is_refused_with_a_sentence(admin_client, keyspace):
     data = {"name": "edge-1", "region": RegionFactory().pk, "state": "up", "is_edge": "on", "weight": 100}
+    data |= {"status_port": 9145}
     answer = admin_client.post("/admin/nodes/node/add/", data)
 
     assert "A node needs an IPv4 address, an IPv6 address, or both." in sentences_of(answer)

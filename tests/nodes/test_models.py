@@ -46,3 +46,15 @@ def test_edges_that_clients_may_be_talking_to_are_serving():
     NodeFactory(is_edge=False, is_shield=True)
 
     assert set(Node.objects.serving()) == {up, draining}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "authority"),
+    [
+        ({"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}, "192.0.2.1:9145"),
+        ({"ipv4": None, "ipv6": "2001:db8::1", "status_port": 9}, "[2001:db8::1]:9"),
+        ({"status_address": "10.0.0.7"}, "10.0.0.7:9145"),
+    ],
+)
+def test_an_edge_is_asked_at_its_status_address_else_where_clients_reach_it(addresses, authority):
+    assert NodeFactory.build(**addresses).status_authority == authority
