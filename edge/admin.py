@@ -18,6 +18,7 @@ from domains.admin import DomainAdmin
 from domains.models import Domain
 from edge import services
 from edge.edge_line import edge_facts, edge_line
+from edge.explain_admin import WhyMixin
 from edge.models import Kind, Outbox, Publication
 from edge.purges.admin import PurgingMixin
 from edge.status_line import LINE, PublishingMixin, StatusChangeList, StatusLineMixin
@@ -29,10 +30,10 @@ admin.site.unregister([Domain, Node, Region])
 
 
 @admin.register(Domain)
-class PublishedDomainAdmin(StatusLineMixin, PurgingMixin, TrafficPanelMixin, DomainAdmin):
+class PublishedDomainAdmin(StatusLineMixin, PurgingMixin, WhyMixin, TrafficPanelMixin, DomainAdmin):
     published_kind = Kind.DOMAIN
     actions = [*DomainAdmin.actions, "purge_everything", "publish_again"]
-    actions_detail = ["purge_some", "purge_all", *DomainAdmin.actions_detail]
+    actions_detail = ["purge_some", "purge_all", *DomainAdmin.actions_detail, "why"]
 
 
 class NodeChangeList(StatusChangeList):

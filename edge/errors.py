@@ -107,3 +107,9 @@ class PurgeLimited(CirrusError):
                 f"{wanted:,} there will be in {max(1, round(seconds)):,} s. Nothing of this has been purged."
             )
         super().__init__(sentence)
+
+
+class NotExplained(CirrusError):
+    """No edge could say what it makes of a URL; the sentence says why."""
+
+    permanent = False

@@ -1,0 +1,136 @@
+"""“Why?”: asking a running edge what it makes of a URL (`GET /__cirrus/explain` on its status port).
+
+The edge judges; nothing is fetched, nothing is changed. Any serving edge may answer, since all have the
+same configuration: what differs between them is only what they have cached.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import ProxyHandler, build_opener
+
+from edge.errors import NotExplained
+from nodes.models import Node
+
+#: Seconds that one edge may take, and bytes that it may answer.
+PATIENCE, LONGEST = 3, 1_000_000
+
+_opener = build_opener(ProxyHandler({}))  # edges are near; a proxy for the outer world knows none of them
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request as a client may send it. `headers` are (name, value); cookies are in a Cookie header."""
+
+    url: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    address: str = ""
+    country: str = ""
+
+    def arguments(self) -> str:
+        """The query of the edge's endpoint."""
+        given = [("url", self.url), ("method", self.method)]
+        given += [
+            (name, value) for name, value in (("address", self.address), ("country", self.country)) if value
+        ]
+        return urlencode([*given, *(("header", f"{name}: {value}") for name, value in self.headers)])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What an edge makes of a URL; `facts` is its answer as it gave it."""
+
+    node: str
+    facts: dict[str, Any]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Names and values for people, the most telling first."""
+        facts = self.facts
+        rule, answer, purge = (facts.get(name) or {} for name in ("rule", "answer", "purge"))
+        return [
+            ("Domain", f"{facts.get('domain')}, revision {facts.get('revision')}"),
+            ("Rule", rule.get("name") or "none matches"),
+            ("What the rule does", json.dumps(rule["actions"]) if rule.get("actions") else "nothing special"),
+            ("URL as it is compared", _url(facts)),
+            ("Key", str(facts.get("key"))),
+            ("It goes", str(facts.get("goes"))),
+            ("In this edge's cache", "yes" if facts.get("on_disk") else "no"),
+            ("An answer 200 without headers", _lifetime(answer)),
+            ("Purged", _purged(purge)),
+            ("Origins", ", ".join(origin.get("url", "") for origin in facts.get("origins") or [])),
+            ("Asked", self.node),
+        ]
+
+
+def url_explain(*, question: Question, node: str = "") -> Explanation:
+    """Ask the edge `node`, else the serving edges one after another until one answers.
+
+    Raises `NotExplained` with what each of them said.
+    """
+    if urlsplit(question.url).scheme not in ("http", "https") or not urlsplit(question.url).hostname:
+        raise NotExplained(f"“{question.url}” is no whole URL, such as http://www.example.com/a.")
+    nodes = Node.objects.filter(name=node, is_edge=True) if node else Node.objects.serving()
+    return _first_answer(nodes, question, named=node)
+
+
+def _first_answer(nodes: Iterable[Node], question: Question, *, named: str) -> Explanation:
+    problems = []
+    for node in nodes:
+        try:
+            return Explanation(node.name, _ask(node, question))
+        except NotExplained as problem:
+            problems.append(str(problem))
+    if not problems:
+        problems = [
+            f"There is no edge “{named}”." if named else "No edge is in service (state up or draining)."
+        ]
+    raise NotExplained(" ".join(dict.fromkeys(problems)))
+
+
+def _ask(node: Node, question: Question) -> dict[str, Any]:
+    url = f"http://{node.status_authority}/__cirrus/explain?{question.arguments()}"
+    try:
+        with _opener.open(url, timeout=PATIENCE) as response:
+            facts = json.loads(response.read(LONGEST))
+    except HTTPError as error:
+        raise NotExplained(f"{node.name} says: {_problem(error)}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise NotExplained(
+            f"{node.name} did not answer at its status port, {node.status_authority} ({reason})."
+        ) from error
+    if not isinstance(facts, dict):
+        raise NotExplained(f"{node.name} answered something else than an explanation.")
+    return facts
+
+
+def _problem(error: HTTPError) -> str:
+    """The edge's own sentence, where it gave one."""
+    try:
+        return str(json.loads(error.read(LONGEST))["problem"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"status {error.code}."
+
+
+def _url(facts: dict[str, Any]) -> str:
+    return f"{facts.get('path')}?{facts['query']}" if facts.get("query") else str(facts.get("path"))
+
+
+def _lifetime(answer: dict[str, Any]) -> str:
+    if not answer.get("stored"):
+        return "would not be kept"
+    stale = f"stale {answer.get('stale_while_revalidate')} s while fetching anew"
+    stale += f", {answer.get('stale_if_error')} s while the origin fails"
+    browser = f"; browsers are told {answer['browser']}" if answer.get("browser") else ""
+    return f"would be kept {answer.get('ttl')} s ({stale}){browser}"
+
+
+def _purged(purge: dict[str, Any]) -> str:
+    said = [name for name in ("hard", "soft") if purge.get(name)]
+    stamps = ", ".join(f"{name} under revision {purge[name]}" for name in said)
+    return stamps or "never (as far as is remembered)"

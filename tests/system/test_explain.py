@@ -1,0 +1,87 @@
+"""“Why?”: the control plane asks a running edge, by command and on a page."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from nodes.models import Node
+from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory, NodeFactory
+from tests.servers import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def images(edge, origin):
+    """A rule for images on a domain that the edge has."""
+    node = Node.objects.get(name="edge-1")
+    node.status_port = edge.status_port
+    node.save()
+    domain = DomainFactory(host="www.x.example", origin__port=origin.port)
+    rule = CacheRuleFactory(domain=domain, name="Images", edge_ttl=3600, query_mode="none")
+    CacheConditionFactory(rule=rule, values="/img/")
+    CacheConditionFactory(rule=rule, what="cookie", name="beta", values="1")
+    eventually(lambda: edge.get("www.x.example", "/").status_code == 200)
+    eventually(lambda: "Images" in explained("http://www.x.example/img/%61", "--cookie", "beta=1"))
+    return rule
+
+
+def explained(*words: str) -> str:
+    out = StringIO()
+    call_command("explain_url", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_says_which_rule_which_key_and_how_long(images):
+    text = explained("http://www.x.example/img/%61?utm=1", "--cookie", "beta=1", "--header", "Accept: */*")
+
+    assert "Images" in text
+    assert f"{images.domain_id}|/img/a\n" in text
+    assert "would be kept 3600 s" in text
+    assert "edge-1" in text
+
+
+def test_without_what_the_rule_asks_for_none_matches(images):
+    facts = json.loads(explained("http://www.x.example/img/a?utm=1", "--json"))
+
+    assert "rule" not in facts
+    assert facts["key"].endswith("|/img/a?utm=1")
+    assert facts["answer"]["ttl"] == 300
+
+
+def test_what_cannot_be_answered_is_said_in_a_sentence(images):
+    with pytest.raises(CommandError, match="unknown.example is served by no domain on this edge"):
+        explained("http://unknown.example/")
+    with pytest.raises(CommandError, match="is no whole URL"):
+        explained("/a")
+    with pytest.raises(CommandError, match="There is no edge “edge-9”"):
+        explained("http://www.x.example/", "--node", "edge-9")
+
+
+def test_an_edge_that_does_not_answer_is_passed_over_and_named_where_none_does(images, edge):
+    NodeFactory(name="edge-0", status_port=1)
+    assert "edge-1" in explained("http://www.x.example/")
+
+    edge.stop()
+    with pytest.raises(CommandError) as caught:
+        explained("http://www.x.example/")
+    assert "edge-0 did not answer at its status port, 127.0.0.1:1" in str(caught.value)
+    assert f"edge-1 did not answer at its status port, 127.0.0.1:{edge.status_port}" in str(caught.value)
+
+
+def test_the_page_of_a_domain_asks_as_well(images, admin_client):
+    there = reverse("admin:domains_domain_why", args=[images.domain_id])
+    page = admin_client.get(reverse("admin:domains_domain_change", args=[images.domain_id])).content.decode()
+    assert there in page
+
+    asked = {"url": "/img/a", "method": "GET", "headers": "Cookie: beta=1"}
+    page = admin_client.get(there, asked).content.decode()
+    assert "Images" in page
+    assert "would be kept 3600 s" in page
+
+    assert "is no header" in admin_client.get(there, asked | {"headers": "x"}).content.decode()
+    unknown = admin_client.get(there, asked | {"url": "http://unknown.example/"}).content.decode()
+    assert "unknown.example is served by no domain on this edge" in unknown
