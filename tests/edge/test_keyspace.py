@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
+from domains import limits
 from domains.models import Origin
 from edge import keyspace
 from edge.acl import redis_users
-from edge.models import Kind
+from edge.models import Kind, PurgeRecord
 from edge.projection import LOCK_TIME
+from edge.purges.table import LONGEST_NAME, MOST_CHARACTERS, MOST_RECORDS
 from edge.rendering import render
 from edge.sync import REPAIR_LOCK_TIME
 from tests.factories import DomainFactory, NodeFactory
@@ -33,6 +36,7 @@ def section(title):
     [
         *(keyspace.META, keyspace.CHANGES, keyspace.NOTIFY, keyspace.PUBLISH_LOCK, keyspace.REPAIR_LOCK),
         *(keyspace.document_key("domain", "{host}"), keyspace.document_key("node", "{name}")),
+        keyspace.document_key("purge", "{host}"),
         *(keyspace.index_key("{kind}"), keyspace.gone_key("{kind}")),
         *(keyspace.ack_key("{node}"), keyspace.acks_key("{node}"), keyspace.stats_pattern("{node}")),
     ],
@@ -65,8 +69,17 @@ def paths(value, prefix=""):
             yield f"{prefix}{name}"
 
 
+def purged_domain():
+    domain = DomainFactory()
+    PurgeRecord.objects.create(domain=domain, scope="url", name="/a", hard=1, purged_at=timezone.now())
+    return domain
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize(("kind", "factory"), [(Kind.DOMAIN, DomainFactory), (Kind.NODE, NodeFactory)])
+@pytest.mark.parametrize(
+    ("kind", "factory"),
+    [(Kind.DOMAIN, DomainFactory), (Kind.NODE, NodeFactory), (Kind.PURGE, purged_domain)],
+)
 def test_every_field_of_a_document_is_told_and_no_other(kind, factory):
     made = factory()
     [rendered] = render(kind, [made.pk]).documents.values()
@@ -83,3 +96,10 @@ def test_the_schemes_the_locks_and_the_users_are_those_of_the_code():
     assert f"({REPAIR_LOCK_TIME} s, renewed" in CONTRACT
     assert f"({LOCK_TIME} s; value" in CONTRACT
     assert all(f"`{user.name}`" in CONTRACT for user in redis_users(["{node}"]))
+
+
+def test_the_limits_of_a_purge_document_are_told_and_an_edge_accepts_them():
+    told = section("Kind `purge`")
+    assert all(f"{limit:,}" in told for limit in (MOST_RECORDS, LONGEST_NAME, MOST_CHARACTERS))
+    assert limits.PURGES == MOST_RECORDS
+    assert limits.PURGE_NAME >= LONGEST_NAME
