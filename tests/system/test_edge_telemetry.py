@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 import requests
@@ -70,6 +71,25 @@ def test_an_old_answer_counts_as_served_stale(edge, origin, domain):
     origin.stop()
     eventually(lambda: edge.get(domain.host, "/old").headers["X-Cache"] == "STALE")
     assert edge.metric('cirrus_stale_served_total{why="error"}') >= 1
+
+
+def test_requests_that_wait_for_one_fetch_count_as_collapsed(edge, origin, domain):
+    numbers = count()
+
+    def crowd():
+        path, release = f"/crowd-{next(numbers)}", threading.Event()
+        origin.answer = lambda request: OriginAnswer(headers=(("Cache-Control", "max-age=60"),), wait=release)
+        with ThreadPoolExecutor(5) as pool:
+            answers = [pool.submit(edge.get, domain.host, path) for _ in range(5)]
+            eventually(lambda: origin.asked(path))
+            release.set()
+            statuses = sorted(answer.result().headers["X-Cache"] for answer in answers)
+        assert statuses == ["HIT"] * 4 + ["MISS"]
+        assert origin.asked(path) == 1
+        return edge.metric("cirrus_collapsed_total")
+
+    assert edge.metric("cirrus_collapsed_total") == 0
+    assert eventually(crowd) <= 4  # a request of the crowd that comes too late is a plain hit
 
 
 def test_what_goes_past_the_cache_counts_like_the_rest(edge, origin, domain):

@@ -26,6 +26,7 @@ local FAMILIES = {
   cirrus_http_bytes_total = { "counter", "Bytes sent to clients, headers included.", { "host" } },
   cirrus_cache_requests_total = { "counter", "Requests by domain and cache status.", { "host", "status" } },
   cirrus_stale_served_total = { "counter", "Old answers served on purpose.", { "why" } },
+  cirrus_collapsed_total = { "counter", "Hits that waited for another request's fetch.", {} },
   cirrus_memory_total = { "counter", "Look-ups in the memory tier.", { "result" } },
   cirrus_purges_total = { "counter", "Purges taken in.", { "result" } },
   cirrus_refreshes_total = { "counter", "Fetches in the background.", { "result" } },

@@ -4,6 +4,7 @@ local answers = require "cirrus.answers"
 local handover = require "cirrus.handover"
 local hot = require "cirrus.hot"
 local invalidations = require "cirrus.invalidations"
+local metrics = require "cirrus.metrics"
 local passes = require "cirrus.passes"
 local refresh = require "cirrus.refresh"
 local routing = require "cirrus.routing"
@@ -15,6 +16,10 @@ local var = ngx.var
 local header = ngx.header
 local now = ngx.now
 local floor = math.floor
+local start_time = ngx.req.start_time
+
+-- nginx has the requests that wait for another one's fetch look again each half second.
+local WAITED = 0.49
 
 -- Was this object asked for before a soft purge that concerns it?
 local function is_softly_purged(site, entry)
@@ -29,6 +34,9 @@ end
 
 -- A hit: Age, and where it is stale by purge, one fetch in the background.
 local function hit(site, entry, moment)
+  if moment - start_time() >= WAITED then
+    metrics.count("cirrus_collapsed_total")
+  end
   if is_softly_purged(site, entry) then
     var.cirrus_door = "stale"
     refresh.start(site, entry)
