@@ -39,7 +39,7 @@ local function time_of(value)
 end
 
 function _M.judge(site, act)
-  local path = var.cirrus_target:match("^[^?]*")
+  local path = var.request_uri:match("^[^?]*")
   local vary = single("Vary")
   return freshness.of({
     status = ngx.status,

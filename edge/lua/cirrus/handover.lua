@@ -3,5 +3,6 @@
 -- enough.
 --
 --   handover.object    set by phases/route, taken by phases/headers
+--   handover.entry     set by phases/route, for phases/fetch where the request goes past the cache
 --   handover.capture   set by phases/headers, taken by phases/capture
 return { object = nil, capture = nil }

@@ -85,6 +85,7 @@ local function headers_of(answer)
     end
   end
   list[#list + 1] = { "Cache-Control", var.upstream_http_x_cirrus_cache_control }
+  list[#list + 1] = { "Vary", var.upstream_http_x_cirrus_vary }
   if not answer["Content-Type"] then
     list[#list + 1] = { "Content-Type", "" } -- nginx would give it one
   end
@@ -94,8 +95,7 @@ end
 -- Begin to capture the answer whose headers are being sent. nil where it cannot be kept.
 function _M.begin(entry, now, until_time)
   local length = tonumber(ngx.header["Content-Length"])
-  local vary = ngx.header["Vary"] or ""
-  local names = vary_variables(type(vary) == "table" and table.concat(vary, ",") or vary)
+  local names = vary_variables(var.upstream_http_x_cirrus_vary or "")
   if ngx.status ~= 200 or not length or length > _M.MAX_BODY or not names or until_time <= now + 1 then
     return nil
   end

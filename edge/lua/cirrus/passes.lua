@@ -1,9 +1,9 @@
 -- URLs whose answers were not stored: they go past the cache for a while, and so past its lock, behind
 -- which the requests for one URL would otherwise queue although each needs an answer of its own.
 --
---   passes.note(site, "/cart", now)      passes.has(site, "/cart", now)  -->  true
---   passes.forget(site, "/cart")         an answer was stored: one client's odd requests must not keep all others
---                                        from the cache
+--   passes.note(site, "12|/cart", now)      passes.has(site, "12|/cart", now)  -->  true
+--   passes.forget(site, "12|/cart")         an answer was stored: one client's odd requests must not keep all others
+--                                           from the cache
 --
 -- Kept in the compiled site of a worker, so a site without such URLs pays nothing, and a new revision
 -- forgets them. Keyed by checksum: long URLs are chosen by strangers and make poor keys. Two URLs with one
@@ -38,9 +38,20 @@ function _M.forget(site, uri)
   end
 end
 
+-- Shall this request go past the cache? Once a second one is sent through it all the same, and what becomes of its
+-- answer renews the note or ends it.
 function _M.has(site, uri, now)
-  local till = site.passes.till[crc32(uri)]
-  return till ~= nil and till > now
+  local urls = site.passes
+  local key = crc32(uri)
+  local till = urls.till[key]
+  if not till or till <= now then
+    return false
+  end
+  if till - now < SECONDS - 1 then
+    urls.till[key] = now + SECONDS -- for the others
+    return false
+  end
+  return true
 end
 
 return _M

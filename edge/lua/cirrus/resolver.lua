@@ -136,6 +136,22 @@ function _M.look_up(host)
   return entry
 end
 
+-- The one address of a literal or fixed host, without waiting and without a choice; else nil.
+function _M.only_address(host)
+  local address = judged:get(host) ~= nil and host
+  if not address then
+    local known = fixed[host]
+    if not known then
+      known = cache:get(host)
+      if not known or known.problem or known.expires <= ngx.now() then
+        return nil
+      end
+    end
+    address = #known == 1 and known[1]
+  end
+  return address and _M.is_allowed(address) and address or nil
+end
+
 -- Those of an origin's host that this edge may connect to; nil and a sentence where there is none.
 function _M.addresses(host)
   local found, problem = _M.look_up(host)

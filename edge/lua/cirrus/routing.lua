@@ -104,7 +104,7 @@ local function new_entry(site, uri)
   local path, query = urls.normalize(uri)
   local rule, act, base = _M.judge(site, request_of(path, query))
   return {
-    path = path, query = query, rule = rule, act = act, base = base,
+    path = path, query = query, is_normal = urls.is_normal(uri), rule = rule, act = act, base = base,
     pass = act and act.bypass, slices = act and act.slices,
   }
 end

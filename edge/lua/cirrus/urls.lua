@@ -81,4 +81,10 @@ function _M.normalize(target)
   return path, query
 end
 
+-- Is it spelled as normalize would spell it? May say no of one that is, never yes of one that is not.
+function _M.is_normal(target)
+  return byte(target) == 47 and byte(target, -1) ~= 63
+    and not find(target, NOT_PLAIN) and not find(target, "/.", 1, true)
+end
+
 return _M

@@ -1,10 +1,11 @@
--- balancer_by_lua of the fetch tier: connect to the address that has been chosen, within its timeouts.
+-- balancer_by_lua: connect to the address that has been chosen, within its timeouts.
+local attempts = require "cirrus.attempts"
 local balancer = require "ngx.balancer"
 
 local var = ngx.var
 
 return function()
-  assert(balancer.set_current_peer(var.cirrus_address, tonumber(var.cirrus_port)))
-  local read = var.cirrus_read_ms / 1000
-  assert(balancer.set_timeouts(var.cirrus_connect_ms / 1000, read, read))
+  local attempt = attempts.read(var.cirrus_attempt)
+  assert(balancer.set_current_peer(attempt.address, attempt.port))
+  assert(balancer.set_timeouts(attempt.connect, attempt.read, attempt.read))
 end

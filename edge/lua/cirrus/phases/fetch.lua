@@ -1,10 +1,16 @@
--- access_by_lua of the fetch tier and of the pass door: choose the origin to ask; after a failed attempt, the next one.
+-- Which origin a request goes to: for the fetch tier and for what goes past the cache.
+--
+--   plan(), plan_pass()   set_by_lua: the first attempt, where that takes no waiting and nothing out of the ordinary;
+--                         "" (it is chosen) or "slow": access_by_lua must do it
+--   first()   access_by_lua: the first attempt, whatever it takes
+--   next()    access_by_lua of @next: nginx could not get an answer from the origin, so ask the next one
 --
 -- The state of a request is kept in nginx variables, since ngx.ctx does not survive the internal redirects:
---   $cirrus_order  indices of the origins, "2,1,3"        $cirrus_tried  ",address:port,address:port,"
---   $cirrus_address, $cirrus_port, $cirrus_connect_ms, $cirrus_read_ms   for the balancer
---   $cirrus_origin, $cirrus_host, $cirrus_sni   label, Host header and TLS server name of the attempt
+--   $cirrus_attempt      the attempt (cirrus.attempts)      $cirrus_tried   ",address:port,address:port,"
+--   $cirrus_host_header, $cirrus_sni   Host header ("": the client's) and TLS server name of the attempt
 --   $cirrus_target   the normalized path and query: what is keyed is what is asked for
+local attempts = require "cirrus.attempts"
+local handover = require "cirrus.handover"
 local memo = require "cirrus.memo"
 local metrics = require "cirrus.metrics"
 local origins = require "cirrus.origins"
@@ -45,15 +51,14 @@ end
 
 -- One of the addresses that has not been tried: rather one that has not failed lately, and rather of the other
 -- family than the last one, since a machine without a way to IPv6 would try four of those and give up.
-local function untried(addresses, port, tried)
+local function untried(addresses, port, tried, last)
   local start = math.random(#addresses)
-  local last = var.cirrus_address
   local best, best_penalty
   for i = 0, #addresses - 1 do
     local address = addresses[(start + i - 1) % #addresses + 1]
     local name = address .. ":" .. port
     if not tried:find("," .. name .. ",", 1, true) then
-      local penalty = (is_cooling(name) and 2 or 0) + (last ~= "" and is_ipv6(last) == is_ipv6(address) and 1 or 0)
+      local penalty = (is_cooling(name) and 2 or 0) + (last and is_ipv6(last) == is_ipv6(address) and 1 or 0)
       if not best or penalty < best_penalty then
         best, best_penalty = address, penalty
       end
@@ -63,91 +68,121 @@ local function untried(addresses, port, tried)
 end
 
 -- The first origin in order with an address that has not been tried.
-local function choose(site)
-  local tried = var.cirrus_tried
-  for index in var.cirrus_order:gmatch("%d+") do
-    local origin = site.origins[tonumber(index)]
-    local addresses, problem
-    if origin then
-      addresses, problem = resolver.addresses(origin.host)
-    end
+local function choose(site, tried, last)
+  for _, index in ipairs(origins.order(site.origins, is_cooling_origin, math.random)) do
+    local origin = site.origins[index]
+    local addresses, problem = resolver.addresses(origin.host)
     if addresses then
-      local address = untried(addresses, origin.port, tried)
+      local address = untried(addresses, origin.port, tried, last)
       if address then
         return origin, address
       end
-    elseif problem then
+    else
       ngx.log(ngx.ERR, "origin ", origin.label, " of ", site.host, ": ", problem)
       metrics.count("cirrus_origin_refused_total")
     end
   end
 end
 
-local function attempt(site, status)
-  local origin, address = choose(site)
+local function take(origin, address)
+  var.cirrus_attempt = attempts.name(origin, address)
+  var.cirrus_origin = origin.label
+  if origin.host_header ~= "" then
+    var.cirrus_host_header = origin.host_header
+  end
+end
+
+local function attempt(site, status, tried, last)
+  local origin, address = choose(site, tried, last)
   if not origin then
     return answer(status, "No origin of this site can be reached.")
   end
-  var.cirrus_tried = var.cirrus_tried .. address .. ":" .. origin.port .. ","
-  var.cirrus_address = is_ipv6(address) and "[" .. address .. "]" or address
-  var.cirrus_port = origin.port
-  var.cirrus_connect_ms = origin.connect_timeout
-  var.cirrus_read_ms = origin.read_timeout
-  var.cirrus_origin = origin.label
-  var.cirrus_host = origin.host_header ~= "" and origin.host_header or var.host
-  var.cirrus_sni = origin.server_name
+  var.cirrus_host_header = ""
+  take(origin, address)
   if origin.scheme == "https" then
+    var.cirrus_sni = origin.server_name
     return ngx.exec(origin.verify and "@tls" or "@tls_unverified")
   end
   -- Else the location's own proxy_pass goes on.
 end
 
-local function site_of_request()
-  local site = sites.get(var.cirrus_site)
-  if not site then
-    return answer(ngx.HTTP_NOT_FOUND, "This host is no longer served here.")
-  end
-  return site
+-- What the origin must not get: headers that are in no key although an answer may depend on them, and cookies where
+-- a rule strips them.
+local function must_clear(site, act)
+  return (site.cache.guard ~= false and var.cirrus_unkeyed ~= ""), (act ~= nil and act.strip_cookies == true)
 end
 
--- What the origin must not get: headers that are in no key although an answer may depend on them, and cookies where a
--- rule strips them.
-local function clear_headers(site)
-  if site.cache.guard and var.cirrus_unkeyed ~= "" then
+local function clear_headers(site, act)
+  local unkeyed, cookies = must_clear(site, act)
+  if unkeyed then
     for _, name in ipairs(settings.get().unkeyed_headers) do
       ngx.req.clear_header(name)
     end
   end
-  local act = sites.act(site, var.cirrus_rule)
-  if act and act.strip_cookies then
+  if cookies then
     ngx.req.clear_header("Cookie")
   end
 end
 
--- The first attempt.
-function _M.first()
-  local site = site_of_request()
-  local path, query = urls.normalize(var.request_uri)
-  var.cirrus_target = query and path .. "?" .. query or path
-  clear_headers(site)
-  var.cirrus_order = table.concat(origins.order(site.origins, is_cooling_origin, math.random), ",")
-  return attempt(site, ngx.HTTP_BAD_GATEWAY)
+-- is_normal: is the request target spelled as it is keyed? Else it must be spelled anew.
+local function plan(site, act, is_normal)
+  local origin = site and is_normal and #site.origins == 1 and site.origins[1]
+  if not origin or origin.scheme ~= "http" then
+    return "slow"
+  end
+  local unkeyed, cookies = must_clear(site, act)
+  local address = resolver.only_address(origin.host)
+  if unkeyed or cookies or not address then
+    return "slow"
+  end
+  take(origin, address)
+  return ""
 end
 
--- location @next: nginx could not get an answer from the origin (502) or not in time (504).
+-- For what goes past the cache; route has just handed it over.
+function _M.plan_pass()
+  local entry = handover.entry
+  return plan(handover.site, entry.act, entry.is_normal)
+end
+
+-- For the fetch tier.
+function _M.plan()
+  local site = sites.find(var.host)
+  return plan(site, site and site.acts and sites.act(site, var.cirrus_rule), urls.is_normal(var.request_uri))
+end
+
+function _M.first()
+  local site = sites.find(var.host)
+  if not site then
+    return answer(ngx.HTTP_NOT_FOUND, "This host is no longer served here.")
+  end
+  local path, query = urls.normalize(var.request_uri)
+  var.cirrus_target = query and path .. "?" .. query or path
+  clear_headers(site, sites.act(site, var.cirrus_rule))
+  return attempt(site, ngx.HTTP_BAD_GATEWAY, ",", nil)
+end
+
+-- nginx could not get an answer from the origin (502) or not in time (504).
 function _M.next()
   local timed_out = (var.upstream_status or ""):match("(%d+)%s*$") == "504"
   metrics.count(timed_out and "nginx_upstream_timeouts_total" or "nginx_upstream_errors_total")
+  local failed = attempts.read(var.cirrus_attempt)
   local till = ngx.now() + origins.COOLING
-  cooling:set(var.cirrus_origin, till)
-  cooling:set(var.cirrus_tried:match("([^,]+),$"), till)
+  cooling:set(failed.origin, till)
+  cooling:set(failed.peer, till)
+  local tried = (var.cirrus_tried ~= "" and var.cirrus_tried or ",") .. failed.peer .. ","
+  var.cirrus_tried = tried
   local status = timed_out and ngx.HTTP_GATEWAY_TIMEOUT or ngx.HTTP_BAD_GATEWAY
   local connected = (var.upstream_connect_time or "-"):match("([^%s,:]+)%s*$") ~= "-"
-  local _, attempts = var.cirrus_tried:gsub("[^,]+", "")
-  if attempts >= MAX_ATTEMPTS or not origins.may_retry(ngx.req.get_method(), connected) then
+  local _, count = tried:gsub("[^,]+", "")
+  local site = sites.find(var.host)
+  if not site or count >= MAX_ATTEMPTS or not origins.may_retry(ngx.req.get_method(), connected) then
     return answer(status, timed_out and "The origin did not answer in time." or "The origin failed.")
   end
-  return attempt(site_of_request(), status)
+  if var.cirrus_target == "" then
+    var.cirrus_target = var.request_uri -- it is normal, or first() would have set it
+  end
+  return attempt(site, status, tried, failed.address)
 end
 
 return _M

@@ -1,7 +1,8 @@
 -- header_filter_by_lua of the fetch tier: tell the cache tier what it may do with this answer.
 --
 -- X-Accel-Expires is the lifetime. Cache-Control becomes a note for nginx alone, with the windows in which a stale
--- answer may be served; what the client shall see travels as X-Cirrus-Cache-Control. Stored with the answer are also
+-- answer may be served; what the client shall see travels as X-Cirrus-Cache-Control and X-Cirrus-Vary. Stored with
+-- the answer are also
 --   X-Cirrus-At      when the origin made it           X-Cirrus-Until   how long it is fresh (Unix times)
 --   X-Cirrus-Fill    the revision of the purge document that its request knew
 --   X-Cirrus-Tags    the checksums of its tags
@@ -49,8 +50,8 @@ local function act_on_headers(act, fresh, cache_control)
 end
 
 return function()
-  local site = sites.get(var.cirrus_site)
-  if not site or var.cirrus_address == "" then
+  local site = sites.find(var.host)
+  if not site or var.cirrus_attempt == "" then
     return
   end
   local act = sites.act(site, var.cirrus_rule)
@@ -58,6 +59,7 @@ return function()
   local now = ngx.time()
   local cache_control = answers.single("Cache-Control")
   header["Vary"] = vary -- of several lines nginx keys by the last one alone
+  header["X-Cirrus-Vary"] = vary
   local stored = take_tags(site, fresh, vary)
   header["X-Cirrus-Cache-Control"] = act_on_headers(act, fresh, cache_control)
   -- In this order: nginx reads the windows only where it meets them before the lifetime.

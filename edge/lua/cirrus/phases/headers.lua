@@ -1,6 +1,5 @@
 -- header_filter_by_lua of the public server: Age (RFC 9111 section 5.1), which nginx does not make; what is stale
 -- because of a soft purge; and what this worker notes of the URL for later requests.
-local answers = require "cirrus.answers"
 local handover = require "cirrus.handover"
 local hot = require "cirrus.hot"
 local invalidations = require "cirrus.invalidations"
@@ -63,15 +62,13 @@ end
 
 local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
 
--- It went straight to the origin. An unsafe request has changed something (RFC 9111 section 4.4); and where an answer
--- may be kept after all, the next request for it shall go through the cache.
-local function passed(site, entry)
-  if not SAFE[ngx.req.get_method()] then
-    if ngx.status >= 200 and ngx.status < 400 then
-      invalidations.note(site.host, entry.path)
+-- It went straight to the origin, and an unsafe request has changed something there (RFC 9111 section 4.4).
+local function passed()
+  if not SAFE[ngx.req.get_method()] and ngx.status >= 200 and ngx.status < 400 then
+    local site = sites.find(var.host)
+    if site then
+      invalidations.note(site.host, routing.entry(site, var.request_uri).path)
     end
-  elseif site.passes and var.cirrus_kind ~= "" and answers.judge(site, entry.act).store then
-    passes.forget(site, entry.base)
   end
 end
 
@@ -83,20 +80,16 @@ return function()
     return hot.send_headers(object, moment, settings.get().node)
   end
   handover.capture = nil
-  local door = var.cirrus_door
-  local site = sites.find(var.host)
+  if var.cirrus_door == "pass" then
+    return passed()
+  end
+  -- When the origin made the answer, as the fetch tier noted it: Unix time.
+  local at = var.upstream_http_x_cirrus_at
+  local site = at and sites.find(var.host)
   if not site then
     return
   end
   local entry = routing.entry(site, var.request_uri)
-  if door == "pass" then
-    return passed(site, entry)
-  end
-  -- When the origin made the answer, as the fetch tier noted it: Unix time.
-  local at = var.upstream_http_x_cirrus_at
-  if not at then
-    return
-  end
   local status = var.upstream_cache_status
   local age = floor(moment - at)
   if age > 0 or status == "HIT" then

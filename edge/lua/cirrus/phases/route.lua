@@ -73,8 +73,11 @@ function _M.public()
   end
   local entry = routing.entry(site, var.request_uri)
   local door = door_of(site, entry, var.cirrus_kind)
-  if door == "pass" and entry.rule then
-    var.cirrus_rule = entry.rule.id
+  if door == "pass" then
+    handover.site, handover.entry = site, entry
+    if entry.rule then
+      var.cirrus_rule = entry.rule.id
+    end
   end
   var.cirrus_door = door
   return site.host
