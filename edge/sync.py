@@ -22,6 +22,7 @@ from edge.models import Keyspace, Kind, Outbox, Publication
 from edge.outbox import PURGES, flush
 from edge.plan import Plan
 from edge.projection import GIVE_WAY, publish, publishing, restore_meta, withdraw
+from edge.purges.adoption import purges_adopt
 from edge.rendering import object_count
 from edge.revisions import begin_epoch, current_keyspace
 from edge.store import reaching_redis
@@ -65,6 +66,8 @@ def keyspace_repair(
         standing = read_standing(thorough=True)
         past = [standing.redis, *(_positions_of_edges().values() if trust_edges or rebuild else [])]
         ahead = max(past) > _given()
+        if rebuild or ahead:
+            purges_adopt()
         plan = _make_plan(told, rewrite=rebuild or ahead)
         if not force:
             plan.require_share(settings.CIRRUS.repair_delete_share)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from domains.models import CacheRule, Domain
 from edge import keyspace as names
 from edge.errors import PurgeLimited, PurgeRefused
-from edge.models import Kind, Outbox, Purge, PurgeAllowance, PurgeRecord, PurgeTarget
+from edge.models import Keyspace, Kind, Outbox, Publication, Purge, PurgeAllowance, PurgeRecord, PurgeTarget
 from edge.outbox import flush, stage
 from edge.projection import publish, publishing
 from edge.purges import document
@@ -457,3 +457,36 @@ def test_a_purge_that_some_edge_has_not_applied_is_kept_however_old_it_is(edges,
     assert purges_expire() == 0  # it counts from when the last edge had it
     assert purges(edges)["www.example.com"]["urls"] == [["/a", purge.rev, 0]]
     assert meta(edges)["rev"] >= str(purge.rev)
+
+
+# -- a database that was restored from a backup ------------------------------------------------------------
+
+
+def forget(purge):
+    """What a backup from before this purge does not know."""
+    PurgeRecord.objects.filter(hard=purge.rev).delete()
+    purge.delete()
+    Publication.objects.filter(kind=Kind.PURGE).delete()
+    Keyspace.objects.update(revision=1)
+    Publication.objects.filter(rev__gt=1).delete()
+
+
+def test_a_restored_database_takes_over_the_purges_that_redis_still_knows(keyspace, domain):
+    purge = ask(domain, "/a")
+    rev = purge.rev
+    forget(purge)
+    drain_outbox()
+    assert keyspace_repair().sound
+    found = purges(keyspace)["www.example.com"]
+    assert found["urls"] == [["/a", rev, 0]]
+    assert found["epoch"] > purge.epoch
+    assert ask(domain, "/a").rev > rev
+
+
+def test_what_is_no_purge_document_is_not_taken_over(keyspace, domain):
+    purge = ask(domain, "/a")
+    nonsense = {"rev": purge.rev, "all": [10**12, 0], "urls": [], "prefixes": [], "tags": []}
+    keyspace.client.set("cdn:purge:www.example.com", json.dumps(nonsense))
+    keyspace_repair(rebuild=True)
+    found = purges(keyspace)["www.example.com"]
+    assert (found["all"], found["urls"]) == ([0, 0], [["/a", purge.rev, 0]])
