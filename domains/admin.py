@@ -126,11 +126,11 @@ class DomainAdmin(ModelAdmin):
     def has_list_rules_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("domains.view_cacherule")
 
-    @action(description="Add a cache rule", permissions=["add_rule"], icon="add")
+    @action(description="Add rule", permissions=["add_rule"], icon="add")
     def add_rule(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('admin:domains_cacherule_add')}?domain={object_id}")
 
-    @action(description="Enable, disable or duplicate rules", permissions=["list_rules"], icon="rule")
+    @action(description="Rules", permissions=["list_rules"], icon="rule")
     def list_rules(self, request: HttpRequest, object_id: int) -> HttpResponse:
         there = reverse("admin:domains_cacherule_changelist")
         return HttpResponseRedirect(f"{there}?domain__id__exact={object_id}")

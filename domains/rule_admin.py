@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
@@ -21,10 +22,10 @@ class RuleInline(TabularInline):
     model = CacheRule
     form = RuleRowForm
     verbose_name_plural = "Cache rules: the first one that fits is the only one that counts"
-    fields = ["position", "enabled", "summary"]
-    readonly_fields = ["summary"]
+    fields = ["position", "rule", "enabled", "summary"]
+    readonly_fields = ["rule", "summary"]
     extra = 0
-    show_change_link = True
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[CacheRule]:
         return super().get_queryset(request).prefetch_related("conditions")
@@ -32,12 +33,27 @@ class RuleInline(TabularInline):
     def has_add_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
         return False  # a rule is made on a page of its own
 
+    @display(description="rule")
+    def rule(self, rule: CacheRule) -> str:
+        there = reverse("admin:domains_cacherule_change", args=[rule.pk])
+        return format_html('<a href="{}" class="text-link underline">{}</a>', there, rule.name)
+
     @display(description="what it does")
     def summary(self, rule: CacheRule) -> str:
         return rule_summary(rule)
 
 
-class ConditionInline(StackedInline):
+class ShortListsMixin:
+    """Lists that are typed one a line mostly have one or two values."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if isinstance(db_field, models.TextField):
+            field.widget.attrs["rows"] = 3
+        return field
+
+
+class ConditionInline(ShortListsMixin, StackedInline):
     model = CacheCondition
     formset = ConditionFormSet
     verbose_name_plural = "Conditions: which requests it is for"
@@ -50,7 +66,7 @@ class ConditionInline(StackedInline):
 
 
 @admin.register(CacheRule)
-class CacheRuleAdmin(ModelAdmin):
+class CacheRuleAdmin(ShortListsMixin, ModelAdmin):
     list_display = ["name", "domain", "position", "enabled", "summary"]
     list_select_related = ["domain"]
     list_filter = ["enabled"]

@@ -84,7 +84,7 @@ class WhyMixin:
     def has_why_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self.has_view_permission(request)  # type: ignore[attr-defined]
 
-    @action(description="Why is it answered so?", permissions=["why"], icon="help")
+    @action(description="Why?", permissions=["why"], icon="help")
     def why(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Nothing is changed by asking, so the form is sent by GET and its address can be passed on."""
         domain = self.get_queryset(request).filter(pk=object_id).first()  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ class WhyMixin:
             **self.admin_site.each_context(request),  # type: ignore[attr-defined]
             "opts": self.opts,  # type: ignore[attr-defined]
             "original": domain,
-            "title": f"Why does {domain} answer so?",
+            "title": f"Why is a URL of {domain} answered as it is?",
             "form": form,
         }
         if form.is_bound and form.is_valid():

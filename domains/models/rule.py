@@ -36,8 +36,7 @@ class CacheRule(NormalizedModel):
         ANY = "any", "one condition holds"
 
     class QueryMode(models.TextChoices):
-        UNSAID = "", "every argument counts (as without a rule)"
-        ALL = "all", "every argument counts"
+        ALL = "", "every argument counts"
         NONE = "none", "no argument counts"
         ONLY = "only", "only these arguments count"
         EXCEPT = "except", "every argument but these counts"
@@ -136,7 +135,7 @@ class CacheRule(NormalizedModel):
         max_length=6,
         blank=True,
         choices=QueryMode.choices,
-        default=QueryMode.UNSAID,
+        default=QueryMode.ALL,
         help_text="Which arguments tell objects apart. The origin always gets the whole query.",
     )
     query_names = models.TextField(
