@@ -151,6 +151,11 @@ def test_what_must_be_asked_for_each_time_is_stored_where_it_has_a_validator(cac
     assert freshness.accel_expires(to_lua(kept), NOW) == f"@{NOW - 1}"
 
 
+@pytest.mark.parametrize("act", [None, {"edge_ttl": 0}])
+def test_a_lifetime_of_nothing_by_the_operator_is_not_stored_at_all(act):
+    assert fresh(cache={**CACHE, "default_ttl": 0}, act=act, validator=True)["store"] is False
+
+
 def test_an_answer_whose_type_contradicts_its_extension_is_not_stored_while_the_guard_is_on():
     assert ttl(mislabelled=True, cache_control="max-age=60") == 0
     assert ttl(mislabelled=True, cache={**CACHE, "guard": True}, act={"force": True, "edge_ttl": 60}) == 0

@@ -48,7 +48,7 @@ function _M.judge(site, act)
     surrogate_control = single("Surrogate-Control"),
     expires = single("Expires"),
     expires_at = time_of(header["Expires"]),
-    date_at = time_of(var.upstream_http_date),
+    date_at = time_of(header["Date"] or var.upstream_http_date),
     age = _M.age(),
     vary = vary,
     set_cookie = header["Set-Cookie"] ~= nil,

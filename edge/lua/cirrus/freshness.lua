@@ -157,15 +157,15 @@ function _M.of(answer, cache, act)
   end
   local ruled = ruled_lifetime(answer, act)
   local lifetime = ruled or origins_lifetime(answer, said, targeted ~= nil, cache, act)
-  if not lifetime or (ruled == 0 and ttl_of_status(act.ttl_by_status, answer.status)) then
-    return NOT_STORED
+  local is_explicit = not ruled and explicit_lifetime(answer, said, targeted ~= nil) ~= nil
+  if not lifetime or (lifetime <= 0 and (ruled or not (is_explicit or said["no-cache"]))) then
+    return NOT_STORED -- the operator says 0: not at all
   end
   local no_cache = said["no-cache"] and not act.force
   local ttl = no_cache and 0 or max(0, floor(min(lifetime, cache.max_ttl, _M.LONGEST)))
   if ttl == 0 and not answer.validator then
     return NOT_STORED
   end
-  local is_explicit = not ruled and explicit_lifetime(answer, said, targeted ~= nil) ~= nil
   local on_error, on_update = windows(said, ttl, is_explicit, cache, act)
   local browser = act.browser_ttl and not no_cache
     and (act.browser_ttl > 0 and "max-age=" .. act.browser_ttl or "no-cache") or nil

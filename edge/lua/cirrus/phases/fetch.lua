@@ -1,7 +1,7 @@
 -- Which origin a request goes to: for the fetch tier and for what goes past the cache.
 --
 --   plan(), plan_pass()   set_by_lua: the first attempt, where that takes no waiting and nothing out of the ordinary;
---                         "" (it is chosen) or "slow": access_by_lua must do it
+--                         "" (it is chosen), "slow": access_by_lua must do it, or "refresh": the cache has it, stale
 --   first()   access_by_lua: the first attempt, whatever it takes
 --   next()    access_by_lua of @next: nginx could not get an answer from the origin, so ask the next one
 --
@@ -11,6 +11,7 @@
 --   $cirrus_target   the normalized path and query: what is keyed is what is asked for
 local attempts = require "cirrus.attempts"
 local handover = require "cirrus.handover"
+local hops = require "cirrus.hops"
 local memo = require "cirrus.memo"
 local metrics = require "cirrus.metrics"
 local origins = require "cirrus.origins"
@@ -41,6 +42,9 @@ local function answer(status, sentence)
   ngx.status = status
   ngx.header["Content-Type"] = "text/plain; charset=utf-8"
   ngx.header["X-Accel-Expires"] = 0
+  if var.http_x_cirrus_hop and var.cirrus_door == "fetch" then
+    ngx.header["X-Cirrus-Failure"] = sentence -- so that nobody asks once more
+  end
   ngx.say(sentence)
   return ngx.exit(ngx.HTTP_OK)
 end
@@ -109,11 +113,17 @@ end
 -- What the origin must not get: headers that are in no key although an answer may depend on them, and cookies where
 -- a rule strips them.
 local function must_clear(site, act)
-  return (site.cache.guard ~= false and var.cirrus_unkeyed ~= ""), (act ~= nil and act.strip_cookies == true)
+  return (site.cache.guard ~= false and var.cirrus_unkeyed ~= ""), (act ~= nil and act.strip_cookies == true),
+    var.cirrus_hops ~= ""
 end
 
 local function clear_headers(site, act)
-  local unkeyed, cookies = must_clear(site, act)
+  local unkeyed, cookies, named = must_clear(site, act)
+  if named then
+    for _, name in ipairs(hops.listed(var.http_connection)) do
+      ngx.req.clear_header(name)
+    end
+  end
   if unkeyed then
     for _, name in ipairs(settings.get().unkeyed_headers) do
       ngx.req.clear_header(name)
@@ -130,9 +140,9 @@ local function plan(site, act, is_normal)
   if not origin or origin.scheme ~= "http" then
     return "slow"
   end
-  local unkeyed, cookies = must_clear(site, act)
+  local unkeyed, cookies, named = must_clear(site, act)
   local address = resolver.only_address(origin.host)
-  if unkeyed or cookies or not address then
+  if unkeyed or cookies or named or not address then
     return "slow"
   end
   take(origin, address)
@@ -145,8 +155,19 @@ function _M.plan_pass()
   return plan(handover.site, entry.act, entry.is_normal)
 end
 
+-- RFC 9111 section 5.2.1.7: the client wants what is in a cache, or nothing.
+local function wants_cached_alone()
+  local wishes = var.http_cache_control
+  return wishes and wishes:lower():find("only-if-cached", 1, true)
+end
+
 -- For the fetch tier.
 function _M.plan()
+  if var.http_x_cirrus_cached == "EXPIRED" and not var.http_x_cirrus_hop then
+    return "refresh"
+  elseif wants_cached_alone() then
+    return "slow"
+  end
   local site = sites.find(var.host)
   return plan(site, site and site.acts and sites.act(site, var.cirrus_rule), urls.is_normal(var.request_uri))
 end
@@ -155,6 +176,9 @@ function _M.first()
   local site = sites.find(var.host)
   if not site then
     return answer(ngx.HTTP_NOT_FOUND, "This host is no longer served here.")
+  end
+  if var.cirrus_door == "fetch" and wants_cached_alone() then
+    return answer(ngx.HTTP_GATEWAY_TIMEOUT, "This is not in the cache, and nothing else was asked for.")
   end
   local path, query = urls.normalize(var.request_uri)
   var.cirrus_target = query and path .. "?" .. query or path

@@ -1,78 +1,21 @@
--- header_filter_by_lua of the fetch tier: tell the cache tier what it may do with this answer.
---
--- X-Accel-Expires is the lifetime. Cache-Control becomes a note for nginx alone, with the windows in which a stale
--- answer may be served; what the client shall see travels as X-Cirrus-Cache-Control and X-Cirrus-Vary. Stored with
--- the answer are also
---   X-Cirrus-At      when the origin made it           X-Cirrus-Until   how long it is fresh (Unix times)
---   X-Cirrus-Fill    the revision of the purge document that its request knew
---   X-Cirrus-Tags    the checksums of its tags
--- The cache tier strips all of it again.
-local answers = require "cirrus.answers"
-local freshness = require "cirrus.freshness"
+-- header_filter_by_lua of the fetch tier: tell the cache tier what it may do with this answer (cirrus.labels).
+local hops = require "cirrus.hops"
+local labels = require "cirrus.labels"
 local sites = require "cirrus.sites"
-local tags = require "cirrus.tags"
+local updates = require "cirrus.updates"
 
 local var = ngx.var
 local header = ngx.header
-
--- nginx keeps nothing whose Vary is longer.
-local MAX_VARY = 128
-
--- Server-sent events come one by one over minutes.
-local function is_stream(content_type)
-  return type(content_type) == "string" and content_type:sub(1, 17):lower() == "text/event-stream"
-end
-
--- Take the tags off the answer. Where it has some and may be stored: note them; returns whether it may be stored still.
-local function take_tags(site, fresh, vary)
-  local checksums = tags.checksums(answers.single("Cache-Tag"), answers.single("Surrogate-Key"))
-  header["Cache-Tag"], header["Surrogate-Key"] = nil, nil
-  if checksums == "" or not fresh.store then
-    return fresh.store
-  end
-  header["X-Cirrus-Tags"] = checksums
-  header["Vary"] = vary and vary .. ", " .. tags.HEADER or tags.HEADER
-  local fill = tonumber(var.http_x_cirrus_fill) or 0
-  return #header["Vary"] <= MAX_VARY
-    and tags.store(site.host, var.http_x_cirrus_key or "", var.http_x_cirrus_stamp, fill, checksums)
-end
-
--- What the rule takes from the answer, and what it tells the client.
-local function act_on_headers(act, fresh, cache_control)
-  if act and fresh.store and (act.strip_cookies or act.force) then
-    header["Set-Cookie"] = nil
-  end
-  if fresh.browser then
-    header["Expires"] = nil
-    return fresh.browser
-  end
-  return cache_control
-end
 
 return function()
   local site = sites.find(var.host)
   if not site or var.cirrus_attempt == "" then
     return
   end
-  local act = sites.act(site, var.cirrus_rule)
-  local fresh, vary = answers.judge(site, act)
-  local now = ngx.time()
-  local cache_control = answers.single("Cache-Control")
-  header["Vary"] = vary -- of several lines nginx keys by the last one alone
-  header["X-Cirrus-Vary"] = vary
-  local stored = take_tags(site, fresh, vary)
-  header["X-Cirrus-Cache-Control"] = act_on_headers(act, fresh, cache_control)
-  -- In this order: nginx reads the windows only where it meets them before the lifetime.
-  header["Cache-Control"] = stored and string.format(
-    "stale-while-revalidate=%d, stale-if-error=%d", fresh.stale_update, fresh.stale_error) or nil
-  header["X-Accel-Expires"] = stored and freshness.accel_expires(fresh, now) or 0
-  header["X-Cirrus-At"] = now - (freshness.seconds(answers.age()) or 0)
-  if stored then
-    header["X-Cirrus-Until"] = now + fresh.ttl
-    header["X-Cirrus-Fill"] = var.http_x_cirrus_fill
+  hops.strip(header, var.upstream_http_connection)
+  if ngx.status == 304 and var.http_x_cirrus_hop then
+    header["X-Cirrus-Update"] = updates.pack(ngx.resp.get_headers(200, true))
+    return
   end
-  header["Age"] = nil
-  if is_stream(header["Content-Type"]) then
-    header["X-Accel-Buffering"] = "no" -- each event at once
-  end
+  labels.write(site, sites.act(site, var.cirrus_rule))
 end

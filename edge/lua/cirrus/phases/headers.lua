@@ -1,15 +1,19 @@
 -- header_filter_by_lua of the public server: Age (RFC 9111 section 5.1), which nginx does not make; what is stale
 -- because of a soft purge; and what this worker notes of the URL for later requests.
+local cache_status = require "cirrus.cache_status"
 local handover = require "cirrus.handover"
+local hops = require "cirrus.hops"
 local hot = require "cirrus.hot"
 local invalidations = require "cirrus.invalidations"
 local metrics = require "cirrus.metrics"
 local passes = require "cirrus.passes"
+local references = require "cirrus.references"
 local refresh = require "cirrus.refresh"
 local routing = require "cirrus.routing"
 local settings = require "cirrus.settings"
 local sites = require "cirrus.sites"
 local tags = require "cirrus.tags"
+local urls = require "cirrus.urls"
 
 local var = ngx.var
 local header = ngx.header
@@ -19,6 +23,16 @@ local start_time = ngx.req.start_time
 
 -- nginx has the requests that wait for another one's fetch look again each half second.
 local WAITED = 0.49
+
+-- Add to Cache-Status what this edge has done.
+local function tell(known)
+  local text = cache_status.of(settings.get().node, var.cirrus_x_cache or "NONE", known)
+  local before = header["Cache-Status"]
+  if before then
+    text = (type(before) == "table" and table.concat(before, ", ") or before) .. ", " .. text
+  end
+  header["Cache-Status"] = text
+end
 
 -- Was this object asked for before a soft purge that concerns it?
 local function is_softly_purged(site, entry)
@@ -51,7 +65,9 @@ end
 
 -- Something was fetched: is it worth the way through the cache the next time?
 local function fetched(site, entry, status, moment)
-  if var.upstream_http_x_accel_expires ~= "0" then
+  if var.upstream_http_x_cirrus_kept == "stale" then
+    return -- the origin fails: no reason to go past what the cache has
+  elseif var.upstream_http_x_accel_expires ~= "0" then
     passes.forget(site, entry.base)
   elseif (status == "MISS" or status == "BYPASS" or ngx.status < 500) and not var.upstream_http_x_cirrus_tags then
     -- Where there is an older answer to fall back on, a failing origin is no reason to go past it. And an answer with
@@ -60,14 +76,29 @@ local function fetched(site, entry, status, moment)
   end
 end
 
+-- An unsafe request has changed its URL, and perhaps what its answer points at (RFC 9111 section 4.4).
+local function invalidate(site, changed)
+  invalidations.note(site.host, changed)
+  for _, name in ipairs({ "Location", "Content-Location" }) do
+    local target = references.path(var.host, var.request_uri, header[name])
+    if target then
+      local path = urls.normalize(target)
+      if path ~= changed then
+        invalidations.note(site.host, path)
+      end
+    end
+  end
+end
+
 local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
 
--- It went straight to the origin, and an unsafe request has changed something there (RFC 9111 section 4.4).
+-- It went straight to the origin, and an unsafe request has changed something there.
 local function passed()
+  hops.strip(header, var.upstream_http_connection)
   if not SAFE[ngx.req.get_method()] and ngx.status >= 200 and ngx.status < 400 then
     local site = sites.find(var.host)
     if site then
-      invalidations.note(site.host, routing.entry(site, var.request_uri).path)
+      invalidate(site, routing.entry(site, var.request_uri).path)
     end
   end
 end
@@ -95,9 +126,16 @@ return function()
   if age > 0 or status == "HIT" then
     header["Age"] = age > 0 and age or 0
   end
+  local fresh_until = tonumber(var.upstream_http_x_cirrus_until)
+  local ttl = fresh_until and floor(fresh_until - moment)
   if status == "HIT" then
     hit(site, entry, moment)
+    tell({ ttl = ttl, purged = var.cirrus_door == "stale" })
   elseif status then
     fetched(site, entry, status, moment)
+    tell({
+      ttl = ttl, status = ngx.status, varies = header["Vary"] ~= nil,
+      stored = var.upstream_http_x_accel_expires ~= "0",
+    })
   end
 end
