@@ -25,7 +25,7 @@ local FAMILIES = {
   cirrus_origin_refused_total = { "counter", "Attempts that found no address an edge may connect to.", {} },
   cirrus_http_bytes_total = { "counter", "Bytes sent to clients, headers included.", { "host" } },
   cirrus_cache_requests_total = { "counter", "Requests by domain and cache status.", { "host", "status" } },
-  cirrus_stale_served_total = { "counter", "Old answers served on purpose.", { "why" } },
+  cirrus_stale_served_total = { "counter", "Old answers served on purpose.", {} },
   cirrus_collapsed_total = { "counter", "Hits that waited for another request's fetch.", {} },
   cirrus_memory_total = { "counter", "Look-ups in the memory tier.", { "result" } },
   cirrus_purges_total = { "counter", "Purges taken in.", { "result" } },
@@ -150,7 +150,7 @@ local function keys_of(cell)
     keys[3] = "cirrus_cache_requests_total|" .. host .. "|" .. cache
   end
   if cache == "STALE" or cache == "UPDATING" then
-    keys[4] = "cirrus_stale_served_total|" .. (cache == "STALE" and "error" or "updating")
+    keys[4] = "cirrus_stale_served_total"
   end
   keys.bytes = "cirrus_http_bytes_total|" .. host
   return keys
