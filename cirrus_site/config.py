@@ -95,7 +95,9 @@ class Config(BaseModel):
     edge_hot_memory: str = Field("32m", pattern=r"^(0|[1-9][0-9]*[mg])$")
     edge_purge_memory: str = Field("32m", pattern=r"^[1-9][0-9]*[mg]$")
     edge_tag_memory: str = Field("64m", pattern=r"^[1-9][0-9]*[mg]$")
-    edge_purge_grace: int = Field(60, ge=0, le=3600, description="seconds without Redis that a start forgives")
+    edge_purge_grace: int = Field(
+        60, ge=0, le=3600, description="seconds without Redis that a start forgives"
+    )
     edge_slice_size: str = Field("1m", pattern=r"^[1-9][0-9]*[km]$")
     edge_geoip: str = ""
     edge_resolvers: list[str] = []
