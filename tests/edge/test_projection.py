@@ -21,7 +21,14 @@ from edge.projection import Write, publishing, write
 from edge.revisions import take_revisions
 from edge.signals import PUBLISHES
 from tests.edge.keyspace_reader import changes, documents, meta, tombstones
-from tests.factories import DomainFactory, HostNameFactory, NodeFactory, OriginFactory
+from tests.factories import (
+    CacheConditionFactory,
+    CacheRuleFactory,
+    DomainFactory,
+    HostNameFactory,
+    NodeFactory,
+    OriginFactory,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,6 +79,7 @@ def test_every_projected_model_stages_inside_the_transaction_of_its_own_save(key
     try:
         domain = DomainFactory()
         HostNameFactory(domain=domain)
+        CacheConditionFactory(rule=CacheRuleFactory(domain=domain))
         NodeFactory()
     finally:
         for model in PUBLISHES:
