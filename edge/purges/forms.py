@@ -27,17 +27,18 @@ class PurgeForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminRadioSelectWidget,
     )
     names = forms.CharField(
-        label="which",
+        label="Which",
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
         help_text=(
             "One a line. A URL is /path or https://host/path; with a query it purges that query only, "
             "without one every query. A star is no wildcard: use a prefix. All host names of a domain, "
-            "http and https, and all variants (encoding, language, device) are purged together."
+            "http and https, and all variants (encoding, language, device) are purged together. "
+            "Browsers keep what they have."
         ),
     )
     confirmed = forms.BooleanField(
-        label="yes, everything",
+        label="Yes, everything",
         required=False,
         widget=UnfoldBooleanSwitchWidget,
         help_text="For everything: the origins must answer every request until the caches are full again.",
@@ -46,7 +47,7 @@ class PurgeForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Purge
         fields = ["domain", "soft", "note"]
-        labels = {"soft": "softly"}
+        labels = {"soft": "Softly"}
         help_texts = {
             "domain": "Whole URLs say it themselves; anything else needs it.",
             "soft": (
@@ -61,8 +62,7 @@ class PurgeForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "domain" in self.fields:  # the page that only shows a purge has none of them
-            self.fields["domain"].required = False
+        self.fields["domain"].required = False
 
     def clean(self) -> dict[str, Any]:
         """Ask for the purge, if all else is right: whether there is room is known only by taking it."""
