@@ -67,6 +67,8 @@ end
 local function fetched(site, entry, status, moment)
   if var.upstream_http_x_cirrus_kept == "stale" then
     return -- the origin fails: no reason to go past what the cache has
+  elseif var.http_authorization then
+    return -- what is kept from others because of one client's credentials may be kept for them
   elseif var.upstream_http_x_accel_expires ~= "0" then
     passes.forget(site, entry.base)
   elseif (status == "MISS" or status == "BYPASS" or ngx.status < 500) and not var.upstream_http_x_cirrus_tags then
