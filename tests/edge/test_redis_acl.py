@@ -106,6 +106,7 @@ def test_the_dns_reads_nodes_and_never_a_site(users):
     assert dns.zrange("cdn:index:node", 0, -1) == ["edge-1"]
     assert_refused(
         lambda: dns.get("cdn:dom:www.a.example"),
+        lambda: dns.get("cdn:purge:www.a.example"),
         lambda: dns.hgetall("cdn:cert:www.a.example"),
         lambda: dns.set("cdn:node:edge-1", "{}"),
         lambda: dns.hset(names.ack_key("edge-1"), "rev", 1),

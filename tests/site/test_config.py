@@ -55,6 +55,7 @@ def test_the_value_itself_wins_over_its_file(tmp_path):
             "localhost",
             "CIRRUS_WEB_BIND: 'localhost' does not appear to be an IPv4 or IPv6",
         ),
+        ("CIRRUS_PURGE_PER_SECOND", "nan", "CIRRUS_PURGE_PER_SECOND: Input should be"),
         ("CIRRUS_DEBUG", "perhaps", "CIRRUS_DEBUG: Input should be a valid boolean"),
         ("CIRRUS_ORIGIN_ALLOW", "10.0.0.1/8", "CIRRUS_ORIGIN_ALLOW: 10.0.0.1/8 has host bits set."),
         (
