@@ -35,6 +35,8 @@ def stale(**answer):
         ("max-age='60'", 0),
         ("max-age=0060", 60),
         ("max-age=60.5", 0),
+        ("max-age =60", 0),
+        ("max-age= 60", 0),
         ('extension="max-age=3600", max-age=1', 1),
         ('extension="a \\", max-age=3600, b", max-age=1', 1),
         ("max-age=5, max-age=60", 5),

@@ -7,16 +7,18 @@ local _M = {}
 
 -- What X-Cache says → why the request went on to the origin; false: it did not.
 local FORWARDED = {
-  MISS = "uri-miss", EXPIRED = "stale", REVALIDATED = "stale", STALE = "stale", BYPASS = "bypass", NONE = "method",
-  HIT = false, UPDATING = false,
+  MISS = "uri-miss", EXPIRED = "stale", REVALIDATED = "stale", BYPASS = "bypass", NONE = "method",
+  HIT = false, UPDATING = false, STALE = false,
 }
 
 -- known: ttl (seconds that the answer stays fresh, negative where it is stale), status (of the origin's answer),
---   stored, varies (has the answer a Vary?), purged (stale because of a soft purge).
+--   stored, varies (has the answer a Vary?), purged (stale because of a soft purge), failed (the origin has).
 function _M.of(node, cache, known)
   local forwarded = FORWARDED[cache]
   if known.purged then
     return node .. "; hit; detail=purged"
+  elseif known.failed then
+    return node .. "; fwd=stale; detail=origin-failed"
   elseif not forwarded then
     return node .. "; hit" .. (known.ttl and "; ttl=" .. known.ttl or "")
   end
@@ -26,8 +28,6 @@ function _M.of(node, cache, known)
   local text = node .. "; fwd=" .. forwarded
   if cache == "REVALIDATED" then
     text = text .. "; fwd-status=304"
-  elseif cache == "STALE" then
-    return text .. "; detail=origin-failed"
   elseif known.status then
     text = text .. "; fwd-status=" .. known.status
   end

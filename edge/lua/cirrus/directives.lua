@@ -39,9 +39,10 @@ end
 local function parse(field)
   local found = {}
   for _, member in ipairs(members(field)) do
-    local name, value = member:match("^%s*([^%s=\"]+)%s*=%s*(.-)%s*$")
+    local name, before, after, value = member:match("^%s*([^%s=\"]+)(%s*)=(%s*)(.-)%s*$")
     if name then
-      value = value:match('^"(.*)"$') or value
+      -- Around the "=" there may be no space: such a lifetime cannot be read, and so is none.
+      value = before .. after == "" and (value:match('^"(.*)"$') or value) or ""
     else
       name, value = member:match("^%s*([^%s=\"]+)%s*$"), true
     end

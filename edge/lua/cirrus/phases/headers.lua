@@ -137,7 +137,7 @@ return function()
     fetched(site, entry, status, moment)
     tell({
       ttl = ttl, status = ngx.status, varies = header["Vary"] ~= nil,
-      stored = var.upstream_http_x_accel_expires ~= "0",
+      stored = var.upstream_http_x_accel_expires ~= "0", failed = var.upstream_http_x_cirrus_kept == "stale",
     })
   end
 end

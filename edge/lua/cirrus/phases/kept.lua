@@ -35,7 +35,7 @@ function _M.judge()
     usable = (etag or modified) and (not etag or header["ETag"] == etag)
       and (etag or not modified or header["Last-Modified"] == modified)
   else
-    usable = (tonumber(header["X-Cirrus-Usable"]) or 0) >= ngx.time()
+    usable = (tonumber(header["X-Cirrus-Usable"]) or 0) > ngx.time()
   end
   if not usable and ngx.status < 500 then
     ngx.status = 412
