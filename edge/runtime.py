@@ -196,6 +196,7 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
         "generation": str(options.folder / "generation"),
         "contact": str(options.folder / "contact"),
         "invalidations": str(options.folder / "invalidations"),
+        "tagged": str(options.folder / "tagged"),
         "passing": str(options.folder / "tmp"),
         "refresh_socket": str(socket_path(options.folder, "refresh")),
         "hot_memory": size_in_bytes(cirrus.edge_hot_memory),

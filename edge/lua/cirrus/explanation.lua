@@ -4,6 +4,7 @@
 --     -->  { domain = "www.example.com", rule = { id = 3, name = "Images" }, key = …, purge = {…}, … }; or nil
 --
 -- request: as rules see it (method, header(name), cookie(name), address, country, user_agent).
+local cache_file = require "cirrus.cache_file"
 local freshness = require "cirrus.freshness"
 local generation = require "cirrus.generation"
 local guards = require "cirrus.guards"
@@ -15,20 +16,6 @@ local sites = require "cirrus.sites"
 local urls = require "cirrus.urls"
 
 local _M = {}
-
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
-
--- Is there a file of the cache for this key? (Of an object with variants: for one of them.)
-local function is_on_disk(key)
-  local name = ngx.md5(key)
-  return exists(string.format("%s/%s/%s/%s", settings.get().cache.folder, name:sub(-1), name:sub(-3, -2), name))
-end
 
 -- What becomes of an answer with this status and these headers.
 local function lifetime(site, act, path, request, answer)
@@ -80,7 +67,7 @@ function _M.of(scheme, host, target, request, answer)
   return {
     domain = site.host, revision = site.rev, path = path, query = query,
     rule = rule and { id = rule.id, name = rule.name, actions = act },
-    key = base, cache_key = whole, on_disk = is_on_disk(whole),
+    key = base, cache_key = whole, on_disk = next(cache_file.headers(whole)) ~= nil,
     goes = act and act.bypass and "past the cache, by its rule"
       or site.passes and passes.has(site, base, ngx.now()) and "past the cache, as its last answer was not kept"
       or "through the cache",

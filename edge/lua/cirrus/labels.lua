@@ -6,7 +6,7 @@
 --   X-Cirrus-At      when the origin made it           X-Cirrus-Until   how long it is fresh (Unix times)
 --   X-Cirrus-Usable  how long it may be served where the origin fails (Unix time)
 --   X-Cirrus-Fill    the revision of the purge document that its request knew
---   X-Cirrus-Tags    the checksums of its tags
+--   X-Cirrus-Tags    the checksums of its tags, and X-Cirrus-Stamp the stamp under which it is stored (cirrus.tags)
 --   X-Cirrus-Said    the origin's Cache-Control, where the client is told another
 --
 --   labels.write(site, act)      labels.take_off()  -->  the answer as the origin sent it, but for its tags
@@ -37,6 +37,7 @@ end
 -- Where an answer with tags may be stored: note them; returns whether it may be stored still.
 local function note_tags(site, checksums, vary)
   header["X-Cirrus-Tags"] = checksums
+  header["X-Cirrus-Stamp"] = var.http_x_cirrus_stamp
   header["Vary"] = vary and vary .. ", " .. tags.HEADER or tags.HEADER
   local fill = tonumber(var.http_x_cirrus_fill) or 0
   return #header["Vary"] <= MAX_VARY

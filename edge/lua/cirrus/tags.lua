@@ -9,11 +9,18 @@
 --   tags.stamp(summary, "www.example.com", key)     -->  "m3k1x8.1": for the header of the request
 --   tags.store("www.example.com", key, stamp, fill, "17,204")  -->  may the answer be stored?
 --
+-- After a restart there are no records. Then an object's own file in the cache tells, where it has no other variants
+-- than that by stamp.
+--
 -- cirrus_tags   {key} → "stamp fill checksums"; the least recently used go first when it is full. A lost record is a
 -- new stamp, and so a miss: nothing here can make an edge serve what was purged.
 local beacon = require "cirrus.beacon"
 local purges = require "cirrus.purges"
 
+local cache_file = require "cirrus.cache_file"
+local settings = require "cirrus.settings"
+
+local var = ngx.var
 local dict = ngx.shared.cirrus_tags
 local state = ngx.shared.cirrus_state
 
@@ -87,14 +94,45 @@ end
 local function note_tagged(site)
   if state:safe_add("tagged:" .. site, 1) then
     beacon.bump(beacon.slot(site))
+    local file = io.open(settings.get().tagged, "a")
+    if file then
+      file:write(site, "\n")
+      file:close()
+    end
+  end
+end
+
+-- Which sites have tags, from the last run: before the first request.
+function _M.load()
+  local file = io.open(settings.get().tagged, "r")
+  for site in file and file:lines() or function() end do
+    state:safe_add("tagged:" .. site, 1)
+  end
+  if file then
+    file:close()
   end
 end
 
 -- -- the records --------------------------------------------------------------------------------------------
 
--- The stamp for a request. `rev`: of the purge document that this request knows.
+-- The record of the object that the cache on disk has for a request, or nil.
+local function recovered(key)
+  local headers = cache_file.headers(var.scheme .. "://" .. var.host .. " " .. key)
+  local stamp, checksums = headers["x-cirrus-stamp"], headers["x-cirrus-tags"]
+  if stamp and checksums and not headers["x-cirrus-vary"] then
+    return string.format("%s %d %s", stamp, tonumber(headers["x-cirrus-fill"]) or 0, checksums)
+  end
+end
+
+-- The stamp for the request that is being served.
 function _M.stamp(summary, site, key)
   local record = dict:get(key)
+  if not record then
+    record = recovered(key)
+    if record and not dict:add(key, record) then
+      record = dict:get(key)
+    end
+  end
   if record then
     local stamp, fill, checksums = parse(record)
     if stamp and not _M.purged(summary, site, checksums, fill) then

@@ -8,6 +8,7 @@ local replica = require "cirrus.replica"
 local resolver = require "cirrus.resolver"
 local settings = require "cirrus.settings"
 local store = require "cirrus.store"
+local tags = require "cirrus.tags"
 
 -- Loaded here once, so that the workers share the pages and a missing module stops the start.
 require "cirrus.health"
@@ -28,6 +29,7 @@ return function(path)
     ngx.shared.cirrus_state:set("boot", string.format("%.0f", ngx.now() * 1000))
     generation.load()
     invalidations.load()
+    tags.load()
     replica.load(settings.get().snapshot)
   end
 end
