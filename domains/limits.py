@@ -11,6 +11,8 @@ CONDITIONS = 20
 """Of a rule."""
 VALUES = 100
 """Of a condition."""
+ALL_VALUES = 2_000
+"""Of all conditions of a domain."""
 PATH = 512
 """Characters of a prefix or a glob."""
 REGEX = 256

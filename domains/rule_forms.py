@@ -6,7 +6,8 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from unfold.forms import PaginationInlineFormSet
 
-from domains.models import CacheRule
+from domains import limits
+from domains.models import CacheCondition, CacheRule
 
 
 class RuleRowForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -30,6 +31,18 @@ class ConditionFormSet(PaginationInlineFormSet):
 
     without it the rule would hold for every request.
     """
+
+    def clean(self) -> None:
+        """Refuse what would make the document of the domain too large together with its other rules."""
+        kept = [form for form in self.forms if form not in self.deleted_forms and not form.errors]
+        here = sum(len(form.instance.value_list) for form in kept)
+        others = CacheCondition.objects.filter(rule__domain_id=self.instance.domain_id)
+        there = sum(len(condition.value_list) for condition in others.exclude(rule_id=self.instance.pk))
+        if here + there > limits.ALL_VALUES:
+            raise ValidationError(
+                f"The rules of a domain have at most {limits.ALL_VALUES:,} values together; "
+                f"these are {here:,} and its other rules have {there:,}."
+            )
 
     def _construct_form(self, i: int, **kwargs: Any) -> Any:
         return super()._construct_form(i, **{"empty_permitted": False, **kwargs})

@@ -134,6 +134,17 @@ def test_more_conditions_than_an_edge_accepts_are_refused_in_the_form(admin_clie
     assert any("at most 20" in sentence for sentence in sentences_of(answer)), sentences_of(answer)
 
 
+def test_more_values_than_an_edge_accepts_in_all_rules_are_refused_in_the_form(admin_client, keyspace):
+    domain = DomainFactory()
+    rule = CacheRuleFactory(domain=domain)
+    values = "\n".join(f"/{number}" for number in range(limits.VALUES))
+    for _ in range(limits.ALL_VALUES // limits.VALUES):
+        CacheConditionFactory(rule=rule, values=values)
+    answer = admin_client.post(ADD, form(("prefix", "", "/a"), domain=domain.pk))
+
+    assert any("2,000 values together" in sentence for sentence in sentences_of(answer)), sentences_of(answer)
+
+
 def test_a_domain_takes_as_many_rules_as_an_edge_does(admin_client, keyspace):
     domain = DomainFactory()
     rules = CacheRule.objects.bulk_create(

@@ -250,6 +250,18 @@ def test_the_edge_refuses_spoiled_purges_and_names_the_field(field, value):
     assert field in check_purges(**{field: value})[1]
 
 
+def test_the_edge_accepts_so_many_values_in_all_rules_and_no_more():
+    condition = {"what": "path", "how": "prefix", "values": ["/a"] * limits.VALUES}
+    rule = {"id": 1, "name": "", "match": "any", "when": [condition], "then": {}}
+    enough = limits.ALL_VALUES // limits.VALUES
+
+    def check_rules(count: int) -> Any:
+        return check("domain", "www.example.com", to_lua({**golden("domain"), "rules": [rule] * count}))
+
+    assert check_rules(enough) is True
+    assert "2000 values" in check_rules(enough + 1)[1]
+
+
 def test_both_sides_have_the_same_limits():
     assert to_python(module("limits")) == {
         name: value for name, value in vars(limits).items() if name.isupper()

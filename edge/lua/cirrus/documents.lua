@@ -83,10 +83,23 @@ local FIELDS = {
 
 local KEY_FIELD = { domain = "host", node = "name", purge = "host" }
 
+local function values_of(rules)
+  local count = 0
+  for _, rule in ipairs(rules or {}) do
+    for _, condition in ipairs(rule.when) do
+      count = count + #condition.values
+    end
+  end
+  return count
+end
+
 -- What one field alone cannot tell.
 local function whole(kind, document)
   if kind == "purge" and #document.urls + #document.prefixes + #document.tags > limits.PURGES then
     return "it has more than " .. limits.PURGES .. " records"
+  end
+  if kind == "domain" and values_of(document.rules) > limits.ALL_VALUES then
+    return "its rules have more than " .. limits.ALL_VALUES .. " values"
   end
 end
 

@@ -7,6 +7,7 @@ return {
   RULES = 100,
   CONDITIONS = 20, -- of a rule
   VALUES = 100, -- of a condition
+  ALL_VALUES = 2000, -- of all conditions of a domain
   PATH = 512, -- characters of a prefix or a glob
   REGEX = 256,
   FIELD_NAME = 128, -- of a header, a cookie or an argument

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from edge.explain import NotExplained, Question, url_explain
+from edge.errors import NotExplained
+from edge.explain import Question, url_explain
 
 
 class Command(BaseCommand):
