@@ -153,9 +153,10 @@ def test_what_must_be_asked_for_each_time_is_stored_where_it_has_a_validator(cac
     assert freshness.accel_expires(to_lua(kept), NOW) == f"@{NOW - 1}"
 
 
-@pytest.mark.parametrize("act", [None, {"edge_ttl": 0}])
-def test_a_lifetime_of_nothing_by_the_operator_is_not_stored_at_all(act):
-    assert fresh(cache={**CACHE, "default_ttl": 0}, act=act, validator=True)["store"] is False
+def test_a_lifetime_of_nothing_by_the_domain_is_not_stored_at_all_and_by_a_rule_asked_for_each_time():
+    assert fresh(cache={**CACHE, "default_ttl": 0}, validator=True)["store"] is False
+    assert fresh(act={"edge_ttl": 0}, validator=True)["store"] is True
+    assert fresh(act={"edge_ttl": 0})["store"] is False
 
 
 def test_an_answer_whose_type_contradicts_its_extension_is_not_stored_while_the_guard_is_on():

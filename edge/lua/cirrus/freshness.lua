@@ -158,7 +158,8 @@ function _M.of(answer, cache, act)
   local ruled = ruled_lifetime(answer, act)
   local lifetime = ruled or origins_lifetime(answer, said, targeted ~= nil, cache, act)
   local is_explicit = not ruled and explicit_lifetime(answer, said, targeted ~= nil) ~= nil
-  if not lifetime or (lifetime <= 0 and (ruled or not (is_explicit or said["no-cache"]))) then
+  if not lifetime or ttl_of_status(act.ttl_by_status, answer.status) == 0
+    or (lifetime <= 0 and not (ruled or is_explicit or said["no-cache"])) then
     return NOT_STORED -- the operator says 0: not at all
   end
   local no_cache = said["no-cache"] and not act.force

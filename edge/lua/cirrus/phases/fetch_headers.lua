@@ -14,7 +14,11 @@ return function()
   end
   hops.strip(header, var.upstream_http_connection)
   if ngx.status == 304 and var.http_x_cirrus_hop then
-    header["X-Cirrus-Update"] = updates.pack(ngx.resp.get_headers(200, true))
+    local headers = ngx.resp.get_headers(200, true)
+    for name in pairs(headers) do
+      header[name] = nil -- they need not come twice
+    end
+    header["X-Cirrus-Update"] = updates.pack(headers)
     return
   end
   labels.write(site, sites.act(site, var.cirrus_rule))

@@ -1,0 +1,126 @@
+"""Answers that the cache keeps and that their origin confirms: what it costs, and what must not go wrong."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.factories import CacheRuleFactory, DomainFactory
+from tests.servers import OriginAnswer, eventually
+from tests.system.caching import FRESH, SOON, says
+
+pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
+
+ETAG = ("ETag", '"one"')
+
+
+@pytest.fixture
+def domain(edge, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+    return domain
+
+
+def when_stale(edge, host, path, **options):
+    """The first answer that the cache alone does not give."""
+
+    def ask():
+        found = edge.get(host, path, **options)
+        return [] if found.headers["X-Cache"] == "HIT" else [found]
+
+    [found] = eventually(ask, every=0.1)
+    return found
+
+
+def test_a_large_answer_and_large_headers_survive_a_304(edge, origin, domain):
+    body, policy = "0123456789" * 300_000, "x" * 9000
+    origin.answer = lambda request: says(body, *SOON, ETAG)
+    edge.get(domain.host, "/large")
+    origin.answer = lambda request: says("", *FRESH, ("X-Policy", policy), ("X-Policy-2", policy), status=304)
+    found = when_stale(edge, domain.host, "/large")
+    assert (found.text, found.headers["X-Policy"], found.headers["X-Cache"]) == (body, policy, "REVALIDATED")
+    again = edge.get(domain.host, "/large")
+    assert (again.text, again.headers["X-Policy-2"], again.headers["X-Cache"]) == (body, policy, "HIT")
+
+
+def test_many_clients_of_a_stale_window_cost_the_origin_one_request(edge, origin, domain):
+    window = ("Cache-Control", "max-age=60, stale-while-revalidate=60")
+    origin.answer = lambda request: says("a", window, SOON[1], ETAG)
+    edge.get(domain.host, "/window")
+    arrived = threading.Event()
+    origin.requests.clear()
+    origin.answer = lambda request: OriginAnswer(status=304, headers=FRESH, wait=arrived)
+    assert when_stale(edge, domain.host, "/window").text == "a"
+    with ThreadPoolExecutor(20) as clients:
+        found = list(clients.map(lambda _: edge.get(domain.host, "/window"), range(40)))
+    assert {answer.text for answer in found} == {"a"}
+    assert {answer.headers["X-Cache"] for answer in found} == {"UPDATING"}
+    arrived.set()
+    eventually(lambda: edge.get(domain.host, "/window").headers["X-Cache"] == "HIT")
+    assert origin.asked("/window") == 1
+
+
+def test_a_304_about_an_older_answer_than_the_cache_has_is_not_believed(edge, origin, domain):
+    origin.answer = lambda request: says("a", *SOON, ETAG)
+    edge.get(domain.host, "/race")
+    release, asked = threading.Event(), threading.Event()
+
+    def slow_304_then_the_new_one(request):
+        if request.headers.get("If-None-Match") != '"one"':
+            return says("b", *FRESH, ("ETag", '"two"'))
+        if not asked.is_set():
+            asked.set()
+            return OriginAnswer(status=304, headers=FRESH, wait=release)
+        return says("b", *FRESH, ("ETag", '"two"'))
+
+    origin.answer = slow_304_then_the_new_one
+    with ThreadPoolExecutor(1) as client:
+        first = client.submit(when_stale, edge, domain.host, "/race")
+        assert asked.wait(10)
+        assert edge.get(domain.host, "/race").text == "b"
+        release.set()
+        assert first.result().text == "b"
+    assert edge.get(domain.host, "/race").text == "b"
+
+
+def test_a_rule_for_browsers_holds_over_a_304_that_does_not_repeat_cache_control(edge, origin, domain):
+    CacheRuleFactory(domain=domain, browser_ttl=5)
+    origin.answer = lambda request: says("a", *FRESH)
+    eventually(lambda: edge.get(domain.host, "/ruled").headers["Cache-Control"] == "max-age=5")
+    origin.answer = lambda request: says("a", ("Cache-Control", "max-age=60, x"), SOON[1], ETAG)
+    edge.get(domain.host, "/kept")
+    origin.answer = lambda request: OriginAnswer(status=304)
+    assert when_stale(edge, domain.host, "/kept").headers["Cache-Control"] == "max-age=5"
+    found = edge.get(domain.host, "/kept")
+    assert (found.headers["X-Cache"], found.headers["Cache-Control"]) == ("HIT", "max-age=5")
+    assert int(found.headers["Cache-Status"].split("ttl=")[1]) > 50
+
+
+def test_an_origin_that_is_gone_is_tried_once_for_what_it_forbids_to_serve_stale(edge, origin, domain):
+    origin.answer = lambda request: says("a", ("Cache-Control", "max-age=60, must-revalidate"), SOON[1], ETAG)
+    edge.get(domain.host, "/strict")
+    origin.stop()
+    found = when_stale(edge, domain.host, "/strict")
+    assert (found.status_code, found.text) == (502, "No origin of this site can be reached.\n")
+    assert edge.errors().count("connect() failed") == 1
+
+
+def test_parts_of_a_large_answer_are_confirmed_one_by_one(edge, origin, domain):
+    CacheRuleFactory(domain=domain, slices=True)
+    body = bytes(range(256)) * 8192  # two slices of a megabyte
+
+    def partial(request, *headers):
+        first, last = request.headers["Range"].removeprefix("bytes=").split("-")
+        start, stop = int(first), min(int(last) + 1, len(body))
+        where = ("Content-Range", f"bytes {start}-{stop - 1}/{len(body)}")
+        return OriginAnswer(206, body[start:stop], (*headers, ETAG, where))
+
+    origin.answer = lambda request: (
+        partial(request, *SOON) if "Range" in request.headers else says("", *FRESH)
+    )
+    eventually(lambda: edge.get(domain.host, "/sliced").content == body)
+    origin.requests.clear()
+    origin.answer = lambda request: says("", *FRESH, status=304)
+    assert when_stale(edge, domain.host, "/sliced").content == body
+    assert {request.headers.get("If-None-Match") for request in origin.requests} == {'"one"'}
+    eventually(lambda: edge.get(domain.host, "/sliced").headers["X-Cache"] == "HIT")
