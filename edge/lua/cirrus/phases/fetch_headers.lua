@@ -12,6 +12,9 @@ return function()
   if not site or var.cirrus_attempt == "" then
     return
   end
+  if hops.refuse_interim(ngx.status, var.cirrus_origin) then
+    return ngx.exit(ngx.ERROR)
+  end
   hops.strip(header, var.upstream_http_connection)
   if ngx.status == 304 and var.http_x_cirrus_hop then
     local headers = ngx.resp.get_headers(200, true)

@@ -96,6 +96,9 @@ local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
 
 -- It went straight to the origin, and an unsafe request has changed something there.
 local function passed()
+  if hops.refuse_interim(ngx.status, var.cirrus_origin) then
+    return ngx.exit(ngx.ERROR)
+  end
   hops.strip(header, var.upstream_http_connection)
   if not SAFE[ngx.req.get_method()] and ngx.status >= 200 and ngx.status < 400 then
     local site = sites.find(var.host)
