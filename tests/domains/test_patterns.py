@@ -22,6 +22,8 @@ from domains.patterns import validate_pattern
         r"a\{1,2\}",
         "",
         r"[-a\]\\]",
+        "^/(en|de|fr)/[a-z]+/[a-z0-9-]+\\.(jpe?g|png|gif|webp|avif|svg)$",
+        "^/[a-z]{1,40}/x|^/y/[0-9]{1,9}$",
     ],
 )
 def test_plain_patterns_are_taken(pattern):
@@ -36,7 +38,10 @@ def test_plain_patterns_are_taken(pattern):
         ("(a|b)*", "exponential time"),
         ("(a?){9}", "exponential time"),
         ("((a+)b)+", "exponential time"),
-        (".*.*.*.*", "more than 3"),
+        (".*.*.*", "more than 2"),
+        ("[a-z]{0,99}[a-z]{0,99}", "more than 256 ways"),
+        ("a?" * 9, "more than 256 ways"),
+        ("(a|b|c|d)" * 5, "more than 256 ways"),
         ("a**", "two quantifiers"),
         ("a++", "two quantifiers"),
         ("a{2}{3}", "two quantifiers"),
@@ -53,6 +58,7 @@ def test_plain_patterns_are_taken(pattern):
         ("(?<!a)b", "group that is not plain"),
         ("a(?i)b", "group that is not plain"),
         (r"(a)\1", r"the escape \1"),
+        (r"a\B", r"the escape \B"),
         (r"\x41", r"the escape \x"),
         ("a\\", "the escape"),
         ("ü", "cannot stand in a path"),
