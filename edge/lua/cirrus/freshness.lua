@@ -115,6 +115,7 @@ function _M.age(text, lifetime)
 end
 
 local NOT_STORED = { store = false, ttl = 0, stale_error = 0, stale_update = 0 }
+local GUARDED = { store = false, ttl = 0, stale_error = 0, stale_update = 0, guarded = true }
 
 -- How long an answer may be used when it is stale.
 local function windows(said, ttl, is_explicit, cache, act)
@@ -145,8 +146,10 @@ end
 --   browser       what the client is told as Cache-Control, or nil: what the origin said
 function _M.of(answer, cache, act)
   act = act or {}
-  if act.bypass or (answer.mislabelled and cache.guard ~= false)
-    or (NEVER[answer.status] and not (act.slices and answer.status == 206)) then
+  if answer.mislabelled and cache.guard ~= false then
+    return GUARDED
+  end
+  if act.bypass or (NEVER[answer.status] and not (act.slices and answer.status == 206)) then
     return NOT_STORED
   end
   -- A field for CDNs replaces Cache-Control and Expires as a whole.

@@ -11,6 +11,7 @@
 --
 -- An object is { body, headers = { { name, value }, … }, at, expires, fill, checksums }; times are Unix times.
 local entries = require "cirrus.entries"
+local metrics = require "cirrus.metrics"
 
 local var = ngx.var
 local floor = math.floor
@@ -84,11 +85,11 @@ local function headers_of(answer)
       list[#list + 1] = { name, value }
     end
   end
-  list[#list + 1] = { "Cache-Control", var.upstream_http_x_cirrus_cache_control }
-  list[#list + 1] = { "Vary", var.upstream_http_x_cirrus_vary }
-  if not answer["Content-Type"] then
+  if not ngx.header["Content-Type"] then
     list[#list + 1] = { "Content-Type", "" } -- nginx would give it one
   end
+  list[#list + 1] = { "Cache-Control", var.upstream_http_x_cirrus_cache_control }
+  list[#list + 1] = { "Vary", var.upstream_http_x_cirrus_vary }
   return list
 end
 
@@ -123,6 +124,7 @@ function _M.hold(entry, object)
   if #object.body ~= object.length or object.key ~= entry.key or object.stamp ~= entry.stamp then
     return
   end
+  metrics.count("cirrus_memory_total", "kept")
   entries.weigh(object.length)
   entry.bytes = (entry.bytes or 0) + object.length
   if not object.variant then

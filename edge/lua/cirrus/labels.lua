@@ -12,6 +12,7 @@
 --   labels.write(site, act)      labels.take_off()  -->  the answer as the origin sent it, but for its tags
 local answers = require "cirrus.answers"
 local freshness = require "cirrus.freshness"
+local metrics = require "cirrus.metrics"
 local tags = require "cirrus.tags"
 
 local var = ngx.var
@@ -40,8 +41,15 @@ local function note_tags(site, checksums, vary)
   header["X-Cirrus-Stamp"] = var.http_x_cirrus_stamp
   header["Vary"] = vary and vary .. ", " .. tags.HEADER or tags.HEADER
   local fill = tonumber(var.http_x_cirrus_fill) or 0
-  return #header["Vary"] <= MAX_VARY
-    and tags.store(site.host, var.http_x_cirrus_key or "", var.http_x_cirrus_stamp, fill, checksums)
+  if #header["Vary"] > MAX_VARY then
+    metrics.count("cirrus_cache_refused_total", "vary")
+    return false
+  end
+  local stored = tags.store(site.host, var.http_x_cirrus_key or "", var.http_x_cirrus_stamp, fill, checksums)
+  if not stored then
+    metrics.count("cirrus_cache_refused_total", "purged")
+  end
+  return stored
 end
 
 -- What the rule takes from the answer, and what it tells the client.
@@ -65,6 +73,9 @@ function _M.write(site, act)
   header["Vary"] = vary -- of several lines nginx keys by the last one alone
   header["X-Cirrus-Vary"] = vary
   local checksums, stored = take_tags(), fresh.store
+  if fresh.guarded then
+    metrics.count("cirrus_cache_refused_total", "guard")
+  end
   if stored and checksums ~= "" then
     stored = note_tags(site, checksums, vary)
   end

@@ -12,6 +12,7 @@
 local beacon = require "cirrus.beacon"
 local cjson = require "cjson.safe"
 local generation = require "cirrus.generation"
+local metrics = require "cirrus.metrics"
 
 local dict = ngx.shared.cirrus_purges
 local max = math.max
@@ -90,6 +91,12 @@ function _M.widened(document)
   }
 end
 
+local function note(result)
+  if ngx.get_phase() ~= "init" then -- what the master counts would be counted by each worker once more
+    metrics.count("cirrus_purges_total", result)
+  end
+end
+
 -- Take a document. true, or nil and why: then there was not even room for its summary.
 function _M.put(site, document, before)
   local old, new = records(site, before), records(site, document)
@@ -101,9 +108,11 @@ function _M.put(site, document, before)
   for key, stamp in pairs(new) do
     if not dict:safe_set(key, stamp) then
       ngx.log(ngx.WARN, "no room for the purges of ", site, ": all of it is purged; raise CIRRUS_EDGE_PURGE_MEMORY")
+      note("widened")
       return _M.put(site, _M.widened(document), document)
     end
   end
+  note("taken")
   return dict:safe_set("s:" .. site, cjson.encode(summarize(document)))
 end
 

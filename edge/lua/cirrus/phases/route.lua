@@ -6,6 +6,7 @@
 local beacon = require "cirrus.beacon"
 local handover = require "cirrus.handover"
 local hot = require "cirrus.hot"
+local metrics = require "cirrus.metrics"
 local passes = require "cirrus.passes"
 local request_id = require "cirrus.request_id"
 local routing = require "cirrus.routing"
@@ -14,6 +15,7 @@ local tags = require "cirrus.tags"
 
 local var = ngx.var
 local now = ngx.now
+local count = metrics.count
 local find = sites.find
 local MODE, READY = beacon.MODE, beacon.READY
 local STAMP = tags.HEADER
@@ -44,6 +46,7 @@ local function door_of(site, entry, kind)
     local object = hot.find(entry, moment)
     if object then
       handover.object = object
+      count("cirrus_memory_total", "hit")
       var.cirrus_body = object.body
       return "memory"
     end

@@ -1,0 +1,190 @@
+"""Large objects in parts, many clients for one object, and small ones from memory: through a real edge."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from edge.purges.services import purge_request
+from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory
+from tests.servers import OriginAnswer, eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
+
+LARGE = bytes(range(256)) * 1000  # 250 KiB
+SLICE = 64 * 1024
+
+
+def ranged(request, *, version='"v1"'):
+    """An origin that has LARGE under every path and understands ranges (RFC 9110 section 14)."""
+    common = (("Cache-Control", "max-age=600"), ("ETag", version), ("Accept-Ranges", "bytes"))
+    wanted = request.headers.get("Range", "")
+    if not wanted.startswith("bytes="):
+        return OriginAnswer(body=LARGE, headers=common)
+    first, _, last = wanted[6:].partition("-")
+    start, stop = int(first), min(int(last or len(LARGE) - 1), len(LARGE) - 1) + 1
+    return OriginAnswer(
+        status=206,
+        body=LARGE[start:stop],
+        headers=(*common, ("Content-Range", f"bytes {start}-{stop - 1}/{len(LARGE)}")),
+    )
+
+
+@pytest.fixture
+def edge(one_node, start_edge):
+    return start_edge("edge-1", CIRRUS_EDGE_SLICE_SIZE="64k")
+
+
+@pytest.fixture
+def domain(edge, origin):
+    domain = DomainFactory(origin__port=origin.port)
+    rule = CacheRuleFactory(domain=domain, slices=True)
+    CacheConditionFactory(rule=rule, values="/large/")
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+    eventually(lambda: edge.health()["rev"] >= 3)
+    origin.answer = ranged
+    return domain
+
+
+def asked_for(origin, path):
+    return [request.headers.get("Range") for request in origin.requests if request.path == path]
+
+
+def test_a_large_object_is_fetched_in_parts_and_each_part_once(edge, domain, origin):
+    assert edge.get(domain.host, "/large/film").content == LARGE
+    parts = [f"bytes={at}-{at + SLICE - 1}" for at in range(0, len(LARGE), SLICE)]
+    assert asked_for(origin, "/large/film") == parts
+    again = edge.get(domain.host, "/large/film")
+    assert (again.content, again.headers["X-Cache"]) == (LARGE, "HIT")
+    assert asked_for(origin, "/large/film") == parts
+
+
+def test_a_client_that_wants_a_part_costs_the_origin_that_part(edge, domain, origin):
+    answer = edge.get(domain.host, "/large/part", headers={"Range": "bytes=100000-100009"})
+    assert (answer.status_code, answer.content) == (206, LARGE[100000:100010])
+    assert answer.headers["Content-Range"] == f"bytes 100000-100009/{len(LARGE)}"
+    assert asked_for(origin, "/large/part") == ["bytes=65536-131071"]
+    last = edge.get(domain.host, "/large/part", headers={"Range": "bytes=-5"})
+    assert last.content == LARGE[-5:]
+
+
+def test_a_purge_takes_all_parts(edge, domain, origin):
+    edge.get(domain.host, "/large/gone")
+    (purge,) = purge_request(domains=[domain], urls=["/large/gone"])
+    purge.refresh_from_db()
+    eventually(lambda: edge.health()["rev"] >= purge.rev)
+    origin.answer = lambda request: ranged(request, version='"v2"')
+    answer = edge.get(domain.host, "/large/gone")
+    assert (answer.content, answer.headers["ETag"]) == (LARGE, '"v2"')
+
+
+def test_an_object_without_such_a_rule_serves_parts_of_what_it_has(edge, domain, origin):
+    origin.answer = lambda request: OriginAnswer(body=LARGE, headers=(("Cache-Control", "max-age=600"),))
+    answers = [edge.get(domain.host, "/whole", headers={"Range": "bytes=5-9"}) for _ in range(2)]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(206, LARGE[5:10])] * 2
+    assert asked_for(origin, "/whole") == [None]
+    beyond = edge.get(domain.host, "/whole", headers={"Range": f"bytes={len(LARGE)}-"})
+    assert beyond.status_code == 416
+
+
+# -- many for one ----------------------------------------------------------------------------------
+
+
+def test_two_hundred_clients_cost_the_origin_one_request(edge, domain, origin):
+    go = threading.Event()
+    origin.answer = lambda request: OriginAnswer(
+        body=b"one", headers=(("Cache-Control", "max-age=60"),), wait=go
+    )
+    threading.Timer(1.5, go.set).start()
+    with ThreadPoolExecutor(200) as clients:
+        answers = list(clients.map(lambda _: edge.get(domain.host, "/popular"), range(200)))
+    assert {answer.text for answer in answers} == {"one"}
+    assert origin.asked("/popular") == 1
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+ANSWER_HEADERS = (
+    ("Cache-Control", "max-age=60"),
+    ("ETag", '"v1"'),
+    ("Last-Modified", "Tue, 24 Nov 2026 11:00:00 GMT"),
+    ("Content-Type", "text/x-thing"),
+    ("X-Thing", "a"),
+    ("Link", "<a>"),
+    ("Link", "<b>"),
+    ("Vary", "Accept-Language, X-Kind"),
+)
+MADE_ANEW = {"X-Request-Id", "Age", "Cache-Status", "Date", "Accept-Ranges"}
+
+
+def test_what_comes_from_memory_is_what_comes_from_the_disk(edge, domain, origin):
+    numbers = count(1)
+    origin.answer = lambda request: OriginAnswer(
+        body=f"{request.headers.get('Accept-Language')} {next(numbers)}".encode() * 50, headers=ANSWER_HEADERS
+    )
+    seen = {}
+    for _ in range(8):
+        for language in ("de", "fr"):
+            answer = edge.get(domain.host, "/thing", headers={"Accept-Language": language})
+            headers = {name: value for name, value in answer.headers.items() if name not in MADE_ANEW}
+            seen.setdefault(language, []).append((answer.text, headers))
+    for language, answers in seen.items():
+        (first_text, first_headers), *others = answers
+        assert first_text.startswith(language)
+        assert {text for text, _ in others} == {first_text}
+        for _, headers in others:
+            assert {**headers, "X-Cache": "MISS"} == first_headers
+    assert origin.asked("/thing") == 2
+    assert eventually(lambda: edge.metric('cirrus_memory_total{result="hit"}') > 0)
+
+
+def test_memory_steps_aside_for_conditions_parts_and_heads(edge, domain, origin):
+    origin.answer = lambda request: OriginAnswer(body=b"0123456789", headers=ANSWER_HEADERS[:3])
+    for _ in range(6):
+        edge.get(domain.host, "/small")
+    unchanged = edge.get(domain.host, "/small", headers={"If-None-Match": '"v1"'})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    part = edge.get(domain.host, "/small", headers={"Range": "bytes=2-4"})
+    assert (part.status_code, part.content) == (206, b"234")
+    head = edge.request("HEAD", domain.host, "/small")
+    assert (head.status_code, head.content, head.headers["Content-Length"]) == (200, b"", "10")
+    assert origin.asked("/small") == 1
+
+
+def test_an_object_leaves_memory_when_it_is_no_longer_fresh(edge, domain, origin):
+    numbers = count(1)
+    origin.answer = lambda request: OriginAnswer(
+        body=str(next(numbers)).encode(),
+        headers=(("Cache-Control", "max-age=2, must-revalidate"),),
+    )
+    for _ in range(6):
+        assert edge.get(domain.host, "/short").text == "1"
+    eventually(lambda: edge.get(domain.host, "/short").text == "2")
+
+
+# -- what must not be stored, and what must not reach an origin ------------------------------------
+
+
+@pytest.mark.parametrize("guard", [True, False])
+def test_unkeyed_headers_reach_the_origin_only_where_the_guard_is_off(edge, origin, guard):
+    domain = DomainFactory(origin__port=origin.port, guard=guard)
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+    headers = {"X-Original-URL": "/admin", "X-Forwarded-Host": "evil.example", "X-Custom": "1"}
+    for method in ("GET", "POST"):
+        edge.request(method, domain.host, f"/p-{method}", headers=headers)
+        got = origin.requests[-1].headers
+        assert ("X-Original-URL" in got) is not guard
+        assert got["X-Custom"] == "1"
+        assert got["X-Forwarded-Host"] == domain.host
+
+
+@pytest.mark.parametrize(("guard", "last"), [(True, "BYPASS"), (False, "HIT")])
+def test_a_page_under_the_name_of_a_style_sheet_is_not_kept(edge, origin, guard, last):
+    domain = DomainFactory(origin__port=origin.port, guard=guard)
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+    origin.answer = lambda request: OriginAnswer(
+        body=b"<p>mine", headers=(("Content-Type", "text/html"), ("Cache-Control", "max-age=60"))
+    )
+    statuses = [edge.get(domain.host, "/account/x.css").headers["X-Cache"] for _ in range(2)]
+    assert statuses == ["MISS", last]
