@@ -124,3 +124,28 @@ def test_parts_of_a_large_answer_are_confirmed_one_by_one(edge, origin, domain):
     assert when_stale(edge, domain.host, "/sliced").content == body
     assert {request.headers.get("If-None-Match") for request in origin.requests} == {'"one"'}
     eventually(lambda: edge.get(domain.host, "/sliced").headers["X-Cache"] == "HIT")
+
+
+def test_nobody_waits_for_an_origin_that_has_just_failed_while_something_stale_will_do(
+    edge, start_origin, domain
+):
+    slow, never = start_origin(), threading.Event()
+    late = DomainFactory(origin__port=slow.port, origin__read_timeout=1500)
+    eventually(lambda: edge.get(late.host, "/known").status_code == 200)
+    slow.answer = lambda request: says("a", *SOON, ETAG)
+    for path in ("/first", "/second"):
+        edge.get(late.host, path)
+    slow.answer = lambda request: says("x", ("Cache-Control", "max-age=60, must-revalidate"), SOON[1], ETAG)
+    edge.get(late.host, "/strict")
+    slow.answer = lambda request: OriginAnswer(wait=never)
+    found = when_stale(edge, late.host, "/first")
+    assert (found.text, found.headers["X-Cache"]) == ("a", "STALE")
+    assert found.elapsed.total_seconds() > 1
+    found = when_stale(edge, late.host, "/second")
+    assert (found.text, found.headers["X-Cache"]) == ("a", "STALE")
+    assert found.elapsed.total_seconds() < 1
+    slow.answer = lambda request: says("y", *FRESH)
+    assert (
+        when_stale(edge, late.host, "/strict").text == "y"
+    )  # what may not be stale is asked for all the same
+    never.set()

@@ -158,13 +158,27 @@ end
 -- RFC 9111 section 5.2.1.7: the client wants what is in a cache, or nothing.
 local function wants_cached_alone()
   local wishes = var.http_cache_control
-  return wishes and wishes:lower():find("only-if-cached", 1, true)
+  return wishes and wishes:lower():find("only-if-cached", 1, true) and var.http_x_cirrus_cached ~= "BYPASS"
+end
+
+-- Has each origin just failed, while the cache has something that might do? Then nobody shall wait for them in vain:
+-- where it does not do after all, the question comes back without X-Cirrus-Cached (phases/kept).
+local function may_spare_origins(site)
+  if var.http_x_cirrus_cached ~= "EXPIRED" then
+    return false
+  end
+  for _, origin in ipairs(site.origins) do
+    if not is_cooling_origin(origin) then
+      return false
+    end
+  end
+  return true
 end
 
 -- For the fetch tier.
 function _M.plan()
-  if var.http_x_cirrus_cached == "EXPIRED" and not var.http_x_cirrus_hop then
-    return "refresh"
+  if var.http_x_cirrus_cached == "EXPIRED" then
+    return var.http_x_cirrus_hop and "slow" or "refresh"
   elseif wants_cached_alone() then
     return "slow"
   end
@@ -177,8 +191,12 @@ function _M.first()
   if not site then
     return answer(ngx.HTTP_NOT_FOUND, "This host is no longer served here.")
   end
-  if var.cirrus_door == "fetch" and wants_cached_alone() then
-    return answer(ngx.HTTP_GATEWAY_TIMEOUT, "This is not in the cache, and nothing else was asked for.")
+  if var.cirrus_door == "fetch" then
+    if wants_cached_alone() then
+      return answer(ngx.HTTP_GATEWAY_TIMEOUT, "This is not in the cache, and nothing else was asked for.")
+    elseif may_spare_origins(site) then
+      return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
   end
   local path, query = urls.normalize(var.request_uri)
   var.cirrus_target = query and path .. "?" .. query or path
