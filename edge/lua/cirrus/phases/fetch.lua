@@ -27,6 +27,7 @@ local _M = {}
 local MAX_ATTEMPTS = 4
 
 local cooling = memo.new(1024) -- label of an origin, or "address:port" → until when
+local unreachable = memo.new(1024) -- label of an origin that did not even take a connection in time → until when
 
 local function is_cooling(name)
   local till = cooling:get(name)
@@ -125,8 +126,11 @@ local function clear_headers(site, act)
     end
   end
   if unkeyed then
+    local keyed = act and act.key_headers and " " .. table.concat(act.key_headers, " ") .. " " or ""
     for _, name in ipairs(settings.get().unkeyed_headers) do
-      ngx.req.clear_header(name)
+      if not keyed:find(" " .. name .. " ", 1, true) then -- the rule makes it part of the key
+        ngx.req.clear_header(name)
+      end
     end
   end
   if cookies then
@@ -161,14 +165,15 @@ local function wants_cached_alone()
   return wishes and wishes:lower():find("only-if-cached", 1, true) and var.http_x_cirrus_cached ~= "BYPASS"
 end
 
--- Has each origin just failed, while the cache has something that might do? Then nobody shall wait for them in vain:
--- where it does not do after all, the question comes back without X-Cirrus-Cached (phases/kept).
+-- Has no origin just taken a connection in time, while the cache has something that might do? Then nobody shall wait
+-- for them in vain: where it does not do after all, the question comes back without X-Cirrus-Cached (phases/kept). One
+-- that hangs up, or is slow at one URL, is asked all the same.
 local function may_spare_origins(site)
   if var.http_x_cirrus_cached ~= "EXPIRED" then
     return false
   end
   for _, origin in ipairs(site.origins) do
-    if not is_cooling_origin(origin) then
+    if (unreachable:get(origin.label) or 0) <= ngx.now() then
       return false
     end
   end
@@ -216,6 +221,9 @@ function _M.next()
   var.cirrus_tried = tried
   local status = timed_out and ngx.HTTP_GATEWAY_TIMEOUT or ngx.HTTP_BAD_GATEWAY
   local connected = (var.upstream_connect_time or "-"):match("([^%s,:]+)%s*$") ~= "-"
+  if timed_out and not connected then
+    unreachable:set(failed.origin, till)
+  end
   local _, count = tried:gsub("[^,]+", "")
   local site = sites.find(var.host)
   if not site or count >= MAX_ATTEMPTS or not origins.may_retry(ngx.req.get_method(), connected) then
