@@ -168,6 +168,28 @@ def test_what_was_asked_for_before_the_purge_is_not_kept_after_it(edge, domain, 
     assert origin.asked("/slow") == 2
 
 
+def test_those_who_wait_for_a_fetch_that_a_purge_overtakes_bring_it_into_no_memory(edge, domain, origin):
+    for path in ("/herd/1", "/herd/2", "/herd/3"):
+        go, old = threading.Event(), []
+
+        def slow(request, go=go, old=old):
+            answer = numbered(request)
+            old.append(answer.body.decode())
+            return OriginAnswer(body=answer.body, headers=answer.headers, wait=go)
+
+        origin.answer = slow
+        herd = [threading.Thread(target=edge.get, args=(domain.host, path)) for _ in range(12)]
+        for client in herd:
+            client.start()
+        eventually(lambda path=path: origin.asked(path) == 1)
+        origin.answer = numbered
+        purged(edge, domain, urls=[path])
+        go.set()
+        for client in herd:
+            client.join()
+        assert busy(edge, domain, path, 20).isdisjoint(old)
+
+
 def test_a_soft_purge_serves_the_old_one_until_the_new_one_is_there(edge, domain, origin):
     before = busy(edge, domain, "/soft", 6).pop()
     go = threading.Event()
@@ -350,7 +372,9 @@ def test_where_purges_find_no_room_the_whole_site_is_purged(one_node, origin, st
 def test_a_forgotten_record_of_tags_is_a_miss_and_never_an_old_object(one_node, origin, start_edge):
     edge = start_edge("edge-1", CIRRUS_EDGE_TAG_MEMORY="1m")
     many = ",".join(f"tag-number-{n}" for n in range(200))
-    origin.answer = lambda request: numbered(request, (("Cache-Tag", "t" if request.path == "/first" else many),))
+    origin.answer = lambda request: numbered(
+        request, (("Cache-Tag", "t" if request.path == "/first" else many),)
+    )
     domain = DomainFactory(origin__port=origin.port)
     eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
     before = busy(edge, domain, "/first", 6)

@@ -64,6 +64,7 @@ end
 
 function _M.drop(entry)
   entry.object, entry.vary, entry.variants, entry.requests, entry.bytes = nil, nil, nil, nil, nil
+  entry.fresh_until, entry.kept_until = nil, nil
 end
 
 -- -- capturing -----------------------------------------------------------------------------------------------
@@ -94,6 +95,9 @@ local function headers_of(answer)
 end
 
 -- Begin to capture the answer whose headers are being sent. nil where it cannot be kept.
+--
+-- It belongs to the key under which it was found: while the request waited for another one's fetch, a purge may have
+-- given its URL a new one.
 function _M.begin(entry, now, until_time)
   local length = tonumber(ngx.header["Content-Length"])
   local names = vary_variables(var.upstream_http_x_cirrus_vary or "")
@@ -101,7 +105,8 @@ function _M.begin(entry, now, until_time)
     return nil
   end
   return {
-    key = entry.key, stamp = entry.stamp, length = length, vary = names, variant = #names > 0 and variant(names) or nil,
+    key = var.cirrus_key, stamp = var.cirrus_stamp, version = entry.version, place = entry.place,
+    length = length, vary = names, variant = #names > 0 and variant(names) or nil,
     at = tonumber(var.upstream_http_x_cirrus_at) or now,
     fill = tonumber(var.upstream_http_x_cirrus_fill) or 0,
     checksums = var.upstream_http_x_cirrus_tags or "",
@@ -119,9 +124,10 @@ local function count(map)
   return total
 end
 
--- Keep a captured answer, unless its URL has been given another key meanwhile.
+-- Keep a captured answer, unless something has changed meanwhile: another key, or a soft purge.
 function _M.hold(entry, object)
-  if #object.body ~= object.length or object.key ~= entry.key or object.stamp ~= entry.stamp then
+  if #object.body ~= object.length or object.key ~= entry.key or object.stamp ~= (entry.stamp or "")
+    or object.version ~= entry.version or object.place ~= entry.place then
     return
   end
   metrics.count("cirrus_memory_total", "kept")
