@@ -24,6 +24,7 @@ http {{
     require "resty.core"
     require("cirrus.settings").load("{dir}/settings.json")
     require("cirrus.resolver").prepare()
+    require("cirrus.beacon").open("{dir}")
     ngx.shared.cirrus_state:add("started", ngx.now())
   }}
   server {{

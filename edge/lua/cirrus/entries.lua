@@ -3,8 +3,8 @@
 --   entries.get(site, "/img/a.png")  -->  the entry, or nil     entries.put(site, "/img/a.png", entry)
 --
 -- So the rules, the normalization and the look for purges are paid for once, and a request for a busy URL costs two
--- table reads. All sites together hold at most twice LIMIT entries: when LIMIT new ones have come, every site's older
--- half is dropped as soon as it is met; what is still asked for has moved to the younger half.
+-- table reads. All sites together hold at most twice LIMIT entries: when LIMIT new ones have come, the older half of
+-- every site is dropped; what is still asked for has moved to the younger half.
 local settings = require "cirrus.settings"
 
 local _M = {}
@@ -13,31 +13,40 @@ local LIMIT = 20000
 -- Longer ones are not remembered: LuaJIT pays dearly for many long strings that are nearly alike.
 local MAX_LENGTH = 240
 
-local generation = 1
 local count, bytes = 0, 0
+-- The halves of each site that has any: also of those that nobody asks for any more.
+local all = {}
 
--- Begin a new generation: what is not asked for any more goes.
+-- What is not asked for any more goes.
 local function turn()
-  generation = generation + 1
-  count, bytes = 0, 0
+  local left = {}
+  for _, own in ipairs(all) do
+    own.old, own.young = own.young, {}
+    own.is_listed = next(own.old) ~= nil
+    if own.is_listed then
+      left[#left + 1] = own
+    end
+  end
+  all, count, bytes = left, 0, 0
 end
 
 local function halves(site)
   local own = site.entries
   if not own then
-    own = { generation = generation, young = {}, old = {} }
+    own = { young = {}, old = {} }
     site.entries = own
-  elseif own.generation ~= generation then
-    own.old = own.generation == generation - 1 and own.young or {}
-    own.young, own.generation = {}, generation
+  end
+  if not own.is_listed then
+    own.is_listed = true
+    all[#all + 1] = own
   end
   return own
 end
 
 function _M.get(site, uri)
   local own = site.entries
-  if not own or own.generation ~= generation then
-    own = halves(site)
+  if not own then
+    return nil
   end
   local entry = own.young[uri]
   if entry then

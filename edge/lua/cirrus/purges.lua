@@ -20,6 +20,9 @@ local max = math.max
 local _M = {}
 
 local NOTHING = { rev = 0, all = 0, soft = 0, lengths = {}, tags = 0, soft_tags = 0 }
+-- Seconds that a record is kept which a document no longer lists. A name that is widened is listed as something else
+-- now; a worker that has read the summary before knows nothing of that, and must go on finding the name.
+local LINGER = 60
 -- Seconds that an invalidation is remembered: longer than anything stays in a cache.
 local REMEMBERED = 31 * 86400
 
@@ -97,31 +100,52 @@ local function note(result)
   end
 end
 
--- Take a document. true, or nil and why: then there was not even room for its summary.
-function _M.put(site, document, before)
-  local old, new = records(site, before), records(site, document)
+-- Let records that are in none of the given documents go, soon.
+local function let_go(old, new)
   for key in pairs(old) do
     if not new[key] then
-      dict:delete(key)
+      dict:expire(key, LINGER)
     end
   end
-  for key, stamp in pairs(new) do
-    if not dict:safe_set(key, stamp) then
-      ngx.log(ngx.WARN, "no room for the purges of ", site, ": all of it is purged; raise CIRRUS_EDGE_PURGE_MEMORY")
-      note("widened")
-      return _M.put(site, _M.widened(document), document)
-    end
-  end
-  note("taken")
-  return dict:safe_set("s:" .. site, cjson.encode(summarize(document)))
 end
 
--- Forget the purges of a site that is gone.
-function _M.forget(site, before)
-  for key in pairs(records(site, before)) do
-    dict:delete(key)
+-- Take a document. true, or nil and why: then there was not even room for its summary.
+--
+-- What is new comes first and what is old goes last: at no moment is anything found to be purged less than it was.
+function _M.put(site, document, before)
+  local old, new = records(site, before), records(site, document)
+  local done, problem = true, nil
+  for key, stamp in pairs(new) do
+    done, problem = dict:safe_set(key, stamp)
+    if not done then
+      break
+    end
   end
-  dict:delete("s:" .. site)
+  if done then
+    done, problem = dict:safe_set("s:" .. site, cjson.encode(summarize(document)))
+  end
+  if done then
+    let_go(old, new)
+    note("taken")
+    return true
+  end
+  for key in pairs(new) do
+    if not old[key] then
+      dict:delete(key) -- nobody relies on it yet
+    end
+  end
+  if document.all[1] == document.rev then
+    return nil, problem
+  end
+  ngx.log(ngx.WARN, "no room for the purges of ", site, ": all of it is purged; raise CIRRUS_EDGE_PURGE_MEMORY")
+  note("widened")
+  return _M.put(site, _M.widened(document), before)
+end
+
+-- Forget the purges of a site that is gone; its own name may live on as another site's alias.
+function _M.forget(site, before)
+  let_go(records(site, before), {})
+  dict:expire("s:" .. site, LINGER)
 end
 
 -- What a worker must know before it looks up single records; `local_all` counts what was invalidated here.

@@ -203,6 +203,7 @@ local function run(premature)
   end
   local self = setmetatable({ replica = replica.open(settings.get().snapshot) }, subscriber_mt)
   if killed then
+    store.publish() -- what was taken in last may be noted as applied, and not known to the other workers
     self.replica:rewrite_snapshot() -- what was taken in last may not have reached the disk
   end
   self:run()

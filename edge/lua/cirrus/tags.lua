@@ -30,6 +30,8 @@ _M.HEADER = "Cirrus-Stamp"
 -- More tags than these on one object (or a longer field) count as "every tag": any purge by tag takes it.
 local MAX_TAGS, MAX_FIELD = 256, 16384
 local EVERY = "every"
+-- Nobody holds a record's lock for longer, unless he was killed.
+local LOCK_SECONDS = 1
 
 -- The names in a tag header: Cache-Tag separates them by commas, Surrogate-Key by spaces. nil: too many to tell.
 function _M.names(cache_tag, surrogate_key)
@@ -152,6 +154,22 @@ function _M.stamp(summary, site, key)
   return fresh
 end
 
+-- Add an answer's tags to the record of its URL. False where another worker is writing the same record just now: each
+-- would write back what it has read, and the tags of one of them would be lost.
+local function add_to_record(key, stamp, fill, checksums)
+  local lock = "lock " .. key
+  if not dict:add(lock, 1, LOCK_SECONDS) then
+    return false
+  end
+  local done = true
+  local current, oldest, known = parse(dict:get(key) or "")
+  if current == stamp then
+    done = dict:set(key, string.format("%s %d %s", stamp, math.min(oldest, fill), union(known, checksums)))
+  end
+  dict:delete(lock)
+  return done
+end
+
 -- An answer with tags has come: note them, before it is stored. Returns whether it may be stored.
 --
 -- In this order: the record is written first, then the purges are looked at. A purge that comes in between is seen by
@@ -161,17 +179,7 @@ function _M.store(site, key, stamp, fill, checksums)
   if not stamp or stamp == "" then
     return false -- the request was made before this site was known to have tags; the next one has a stamp
   end
-  local record = dict:get(key)
-  if record then
-    local current, oldest, known = parse(record)
-    if current == stamp then
-      local all = union(known, checksums)
-      if not dict:set(key, string.format("%s %d %s", stamp, math.min(oldest, fill), all)) then
-        return false
-      end
-    end
-  end
-  return not _M.purged(purges.summary(site), site, checksums, fill)
+  return add_to_record(key, stamp, fill, checksums) and not _M.purged(purges.summary(site), site, checksums, fill)
 end
 
 return _M
