@@ -134,7 +134,7 @@ function _M.store(at_once)
       store_host(number, minute, host)
       written = written + 1
       if not at_once and written % A_TURN == 0 then
-        ngx.sleep(0)
+        ngx.sleep(0.001)
       end
     end
   end
@@ -150,7 +150,7 @@ local function sums_of(number)
       rollup.unpack(text, sums)
     end
     if i % A_TURN == 0 then
-      ngx.sleep(0)
+      ngx.sleep(0.001)
     end
   end
   for _, record in pairs(sums) do
@@ -215,7 +215,7 @@ local function commands_for(number, sums)
       if not command or #command >= 2 + 2 * HOSTS_A_COMMAND then
         command = { "hset", key }
         commands[#commands + 1] = command
-        ngx.sleep(0)
+        ngx.sleep(0.001)
       end
       command[#command + 1] = host
       command[#command + 1] = cjson.encode(rollup.document(record))

@@ -1,11 +1,11 @@
 -- header_filter_by_lua of the public server: Age (RFC 9111 section 5.1), which nginx does not make; what is stale
 -- because of a soft purge; and what this worker notes of the URL for later requests.
 local cache_status = require "cirrus.cache_status"
+local flights = require "cirrus.flights"
 local handover = require "cirrus.handover"
 local hops = require "cirrus.hops"
 local hot = require "cirrus.hot"
 local invalidations = require "cirrus.invalidations"
-local metrics = require "cirrus.metrics"
 local passes = require "cirrus.passes"
 local references = require "cirrus.references"
 local refresh = require "cirrus.refresh"
@@ -19,10 +19,6 @@ local var = ngx.var
 local header = ngx.header
 local now = ngx.now
 local floor = math.floor
-local start_time = ngx.req.start_time
-
--- nginx has the requests that wait for another one's fetch look again each half second.
-local WAITED = 0.49
 
 -- Add to Cache-Status what this edge has done.
 local function tell(known)
@@ -45,11 +41,16 @@ local function is_softly_purged(site, entry)
     or (checksums ~= nil and tags.purged(site.purges, site.host, checksums, fill, true))
 end
 
+-- Until when the cache answers by itself: also while it fetches anew what has just become stale.
+local function note_kept(entry, fresh_until)
+  if entry.fresh_until ~= fresh_until then
+    local window = (var.upstream_http_cache_control or ""):match("stale%-while%-revalidate=(%d+)")
+    entry.fresh_until, entry.kept_until = fresh_until, fresh_until + (tonumber(window) or 0)
+  end
+end
+
 -- A hit: Age, and where it is stale by purge, one fetch in the background.
 local function hit(site, entry, moment)
-  if moment - start_time() >= WAITED then
-    metrics.count("cirrus_collapsed_total")
-  end
   if is_softly_purged(site, entry) then
     var.cirrus_door = "stale"
     refresh.start(site, entry)
@@ -75,6 +76,10 @@ local function fetched(site, entry, status, moment)
     -- Where there is an older answer to fall back on, a failing origin is no reason to go past it. And an answer with
     -- tags that is not stored may be the first of its site: the next one is.
     passes.note(site, entry.base, moment)
+    if var.cirrus_door == "lead" then
+      flights.pass(var.cirrus_key)
+      var.cirrus_door = "cache" -- there is nothing left to finish
+    end
   end
 end
 
@@ -134,6 +139,9 @@ return function()
   local fresh_until = tonumber(var.upstream_http_x_cirrus_until)
   local ttl = fresh_until and floor(fresh_until - moment)
   if status == "HIT" then
+    if fresh_until and var.cirrus_key == entry.key then
+      note_kept(entry, fresh_until)
+    end
     hit(site, entry, moment)
     tell({ ttl = ttl, purged = var.cirrus_door == "stale" })
   elseif status then

@@ -1,4 +1,5 @@
 -- log_by_lua of the public server: one cell of this worker's own tally, and the path of some requests.
+local flights = require "cirrus.flights"
 local tally = require "cirrus.tally"
 
 local var = ngx.var
@@ -14,6 +15,9 @@ return function()
     tally.path(site, var.request_uri or "")
   end
   request(site, var.cirrus_x_cache or "NONE", ngx.status, now() - start_time(), tonumber(var.bytes_sent) or 0)
+  if var.cirrus_door == "lead" then
+    flights.finish(var.cirrus_key)
+  end
   if tally.closing then
     require("cirrus.telemetry").leave()
   end

@@ -1,9 +1,11 @@
 -- set_by_lua for $cirrus_site: the domain that this request is for, and the door that it takes ($cirrus_door):
 --   memory    a small hot object, in $cirrus_body          cache    the cache on disk
 --   capture   as cache, and memory takes a copy            slices   as cache, in parts
+--   lead      as cache, and others wait for it             wait      for another request that fetches the same
 --   pass      straight to the origin                       unknown, loading   an answer of our own
 -- No coroutine, no I/O: this is all the Lua that runs before the cache.
 local beacon = require "cirrus.beacon"
+local flights = require "cirrus.flights"
 local handover = require "cirrus.handover"
 local hot = require "cirrus.hot"
 local metrics = require "cirrus.metrics"
@@ -37,6 +39,20 @@ local function describe(entry)
   end
 end
 
+local function note_pass(site, entry, moment)
+  passes.note(site, entry.base, moment)
+  return "pass"
+end
+
+-- Through the cache on disk: at once where the object is known to be there, else one at a time.
+local function through_cache(site, entry, moment)
+  if (entry.kept_until or 0) > moment then
+    return "cache"
+  end
+  local door = flights.take(entry.key)
+  return door == "pass" and note_pass(site, entry, moment) or door
+end
+
 local function door_of(site, entry, kind)
   if entry.pass or kind == "" or beacon.numbers()[MODE] ~= READY then
     return "pass"
@@ -54,16 +70,14 @@ local function door_of(site, entry, kind)
       return "pass"
     end
     describe(entry)
-    if hot.wants(entry, moment) then
-      return "capture"
-    end
-    return "cache"
+    local door = through_cache(site, entry, moment)
+    return door == "cache" and hot.wants(entry, moment) and "capture" or door
   end
   if site.passes and passes.has(site, entry.base, now()) then
     return "pass"
   end
   describe(entry)
-  return entry.slices and "slices" or "cache"
+  return entry.slices and "slices" or through_cache(site, entry, now())
 end
 
 -- For the public server.
@@ -84,6 +98,25 @@ function _M.public()
   end
   var.cirrus_door = door
   return site.host
+end
+
+-- For a request that has waited for the flight of `key`, with this outcome: which door now? It is told what is known
+-- by now, a purge included.
+function _M.again(key, outcome)
+  local site = find(var.host)
+  local door = "cache"
+  if site then -- else the fetch tier says that it is gone
+    local entry, moment = routing.entry(site, var.request_uri), now()
+    if outcome == "pass" then
+      door = note_pass(site, entry, moment)
+    elseif entry.key ~= key then
+      door = through_cache(site, entry, moment)
+    end
+    describe(entry)
+    handover.site, handover.entry = site, entry
+  end
+  var.cirrus_door = door
+  return door
 end
 
 -- For the requests with which this edge refreshes its own cache: always the cache on disk.
