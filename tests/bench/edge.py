@@ -1,93 +1,157 @@
 """What a hit and a miss cost on an edge, beside plain nginx on the same machine in the same run.
 
-Each server has one worker on processor 0, the load comes from processor 1, the runs alternate.
+Each server has one worker on processor 0, the load comes from processor 1, the runs alternate. The domain has
+ten rules, tagged objects and a thousand purge records.
 """
 
-import os
+import re
 from pathlib import Path
 
+import redis
 import requests
 
+from tests.bench.peers import PROXYING, SHIPPED, TUNED, origin, peers
 from tests.bench.report import Row, paired
-from tests.bench.stack import Stack, pin, wrk
-from tests.factories import DomainFactory
-from tests.servers import eventually
+from tests.bench.stack import Load, Stack, pin, wrk
+from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory
+from tests.servers import EdgeServer, RedisServer, eventually, free_port
 
 RUNS = 5
 HOST = "bench.example"
-
-ORIGIN = """
-  access_log off;
-  server {{
-    listen 127.0.0.1:{{port}};
-    root {root};
-    location / {{ add_header Cache-Control "max-age=3600"; }}
-    location /miss {{ add_header Cache-Control "no-store"; try_files /1k =404; }}
-  }}
-"""
-
-#: As the manual shows it: defaults, and a log line for each request as nginx is shipped with.
-SHIPPED = """
-  access_log {dir}/access.log;
-  proxy_cache_path {dir}/cache levels=1:2 keys_zone=plain:64m max_size=1g inactive=7d use_temp_path=off;
-  upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; }}
-  server {{
-    listen 127.0.0.1:{{port}};
-    location / {{
-      proxy_pass http://origin;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_cache plain;
-      add_header X-Cache $upstream_cache_status;
-      {tuning}
-    }}
-  }}
-"""
-
-TUNING = "sendfile off; open_file_cache max=4096 inactive=60s; open_file_cache_valid 10s;"
+DOMAINS, REQUESTS = 10_000, 2_000_000
 
 
 def run(stack: Stack) -> list[Row]:
-    """The rows; about a minute and a half."""
-    files = stack.folder / "files"
-    files.mkdir()
-    (files / "1k").write_bytes(os.urandom(1024))
-    (files / "1m").write_bytes(os.urandom(1024 * 1024))
-    origin = stack.nginx("origin", ORIGIN.format(root=files).replace("{{port}}", "{port}"))
-    peers = {
-        "nginx proxy_cache": stack.nginx("plain", _peer(origin, "")),
-        "nginx proxy_cache, tuned alike": stack.nginx("tuned", _peer(origin, TUNING)),
-    }
+    """The rows; about five minutes."""
+    origin_port = origin(stack)
+    beside = peers(stack, origin_port)
     edge = stack.edge("edge-1")
-    DomainFactory(host=HOST, origin__port=origin)
-    eventually(lambda: requests.get(f"http://127.0.0.1:{edge.http_port}/1k", headers={"Host": HOST}).ok)
-    pin(edge, 0)
-    for name in ("plain", "tuned", "origin"):
-        _pin_nginx(stack.folder / name / "pid")
-    rows = []
-    for row, path in [("cached 1 KB", "/1k"), ("cached 1 MB", "/1m"), ("miss 1 KB", "/miss")]:
-        for against, port in peers.items():
-            if row == "miss 1 KB" and "tuned" in against:
-                continue
-            requests.get(f"http://127.0.0.1:{edge.http_port}{path}", headers={"Host": HOST})
-            pairs = []
-            for _ in range(RUNS + 1):  # the first pair warms both up
-                pairs.append((wrk(edge.http_port, path, HOST), wrk(port, path, HOST)))
-            rows.append(paired(row, "requests/s", against, pairs[1:]))
+    configure(origin_port)
+    ready(edge)
+    rows = [
+        *against(edge, "cached 1 KB", "/1k", {name: beside[name] for name in (SHIPPED, TUNED)}),
+        *against(edge, "cached 1 MB", "/1m", {name: beside[name] for name in (SHIPPED, TUNED)}),
+        *against(edge, "not kept, 1 KB (past the cache)", "/live/a", {PROXYING: beside[PROXYING]}),
+        *misses(edge, {name: beside[name] for name in (SHIPPED, PROXYING)}),
+        *many_domains(stack, edge),
+        *memory(edge),
+    ]
     return rows
 
 
-def _peer(origin: int, tuning: str) -> str:
-    return (
-        SHIPPED.replace("{dir}", "\0")
-        .format(origin=origin, tuning=tuning)
-        .replace("\0", "{dir}")
-        .replace("{{port}}", "{port}")
+def configure(origin_port: int) -> None:
+    """One domain with all that costs something."""
+    from edge.purges.services import purge_request
+
+    domain = DomainFactory(host=HOST, origin__port=origin_port)
+    for number in range(10):
+        rule = CacheRuleFactory(domain=domain, name=f"Rule {number}", edge_ttl=600 + number)
+        if number % 2:
+            CacheConditionFactory(rule=rule, what="glob", values=f"/section-{number}/*.html")
+        else:
+            CacheConditionFactory(rule=rule, what="extension", values=f"x{number}")
+    purge_request(
+        domains=[domain],
+        urls=[f"/products/{number}" for number in range(500)],
+        prefixes=[f"/lists/{number}/" for number in range(200)],
+        tags=[f"product-{number + 1000}" for number in range(300)],
     )
 
 
-def _pin_nginx(pid_file: Path) -> None:
-    master = int(eventually(pid_file.read_text))
-    for child in Path(f"/proc/{master}/task/{master}/children").read_text().split():
-        os.sched_setaffinity(int(child), {0})
+def ready(edge: EdgeServer) -> None:
+    """Wait until it serves the domain from its memory, and keep it on processor 0."""
+    url = f"http://127.0.0.1:{edge.http_port}/1k"
+    eventually(lambda: requests.get(url, headers={"Host": HOST}, timeout=5).headers.get("X-Cache") == "HIT")
+    pin(edge, 0)
+
+
+def against(edge: EdgeServer, name: str, path: str, beside: dict[str, int]) -> list[Row]:
+    """Requests per second for one path, against each of these peers in turn."""
+    rows = []
+    for peer, port in beside.items():
+        pairs = []
+        for _ in range(RUNS + 1):  # the first pair warms both up
+            pairs.append((wrk(edge.http_port, path, HOST).rate, wrk(port, path, HOST).rate))
+        rows.append(paired(name, "requests/s", peer, pairs[1:]))
+    return rows
+
+
+def misses(edge: EdgeServer, beside: dict[str, int]) -> list[Row]:
+    """A new URL at each request: throughput, and what one request at a time waits longer than by nginx."""
+    rows = []
+    for peer, port in beside.items():
+        busy: list[tuple[float, float]] = []
+        alone: list[tuple[Load, Load]] = []
+        for number in range(RUNS + 1):
+            ours, theirs = f"/each/a{number}", f"/each/b{number}"
+            busy.append((each(edge.http_port, ours).rate, each(port, theirs).rate))
+            alone.append((each(edge.http_port, ours + "x", 1), each(port, theirs + "x", 1)))
+        rows.append(paired("miss 1 KB, kept", "requests/s", peer, busy[1:]))
+        added = sorted((ours.p50 - theirs.p50) * 1e6 for ours, theirs in alone[1:])
+        rows.append(Row(f"miss: p50 more than {peer}", round(added[len(added) // 2]), "µs", RUNS))
+    return rows
+
+
+def each(port: int, prefix: str, connections: int = 32) -> Load:
+    return wrk(port, prefix, HOST, connections=connections, unique=True, seconds=2)
+
+
+def many_domains(stack: Stack, edge: EdgeServer) -> list[Row]:
+    """The same hit on an edge that has ten thousand domains, and on one that has this domain alone."""
+    from domains.models import Domain, HostName, Origin
+    from edge.models import Kind
+    from edge.outbox import flush, stage
+
+    other_redis = RedisServer(stack.folder / "redis-2", free_port())
+    other_redis.start()
+    stack.exits.callback(other_redis.stop)
+    _copy(stack.redis.client, other_redis.client)
+    alone = stack.edge("edge-2", CIRRUS_EDGE_REDIS_URL=f"redis://127.0.0.1:{other_redis.port}")
+    ready(alone)
+    domains = Domain.objects.bulk_create(
+        [Domain(host=f"www.site-{number}.example", access_name=f"a{number}") for number in range(DOMAINS)]
+    )
+    HostName.objects.bulk_create([HostName(domain=one, name=one.host, primary=True) for one in domains])
+    Origin.objects.bulk_create([Origin(domain=one, host=f"origin.{one.host}") for one in domains])
+    stage(Kind.DOMAIN, [domain.pk for domain in domains])
+    flush()
+    eventually(lambda: edge.health()["domains"] > DOMAINS, within=120)
+    pairs = []
+    for _ in range(2 * RUNS + 1):
+        pairs.append((wrk(edge.http_port, "/1k", HOST).rate, wrk(alone.http_port, "/1k", HOST).rate))
+    return [
+        paired(f"cached 1 KB, {DOMAINS:,} domains", "requests/s", "the same edge with one domain", pairs[1:])
+    ]
+
+
+def _copy(source: "redis.Redis", target: "redis.Redis") -> None:
+    reading = redis.Redis(port=source.connection_pool.connection_kwargs["port"])
+    writing = redis.Redis(port=target.connection_pool.connection_kwargs["port"])
+    for key in reading.keys("cdn:*"):
+        if data := reading.dump(key):
+            writing.restore(key, 0, data)
+
+
+def memory(edge: EdgeServer) -> list[Row]:
+    """How much a worker has grown after two million requests, hits and new URLs mixed."""
+    for path in ("/1k", "/1m", "/live/a"):
+        wrk(edge.http_port, path, HOST, seconds=2)
+    each(edge.http_port, "/each/before")
+    before, done, turn = _resident(edge), 0, 0
+    while done < REQUESTS:
+        turn += 1
+        done += wrk(edge.http_port, "/1k", HOST, seconds=4).requests
+        done += wrk(edge.http_port, "/live/a", HOST, seconds=1).requests
+        done += each(edge.http_port, f"/each/m{turn}-").requests
+    grown = round((_resident(edge) - before) / 1024, 1)
+    return [Row(f"growth of a worker over {done:,} requests", grown, "MB", 1)]
+
+
+def _resident(edge: EdgeServer) -> int:
+    """The private memory of the workers, in kB: shared zones have a fixed size and fill up once."""
+    total = 0
+    for pid in edge.workers():
+        text = Path(f"/proc/{pid}/status").read_text()
+        match = re.search(r"RssAnon:\s+(\d+)", text)
+        total += int(match[1]) if match else 0
+    return total

@@ -1,11 +1,14 @@
 """The servers that a benchmark runs against, all its own, all gone afterwards."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from django.conf import settings
 from django.core.management import call_command
@@ -88,17 +91,65 @@ def pin(server: EdgeServer, cpu: int) -> None:
         os.sched_setaffinity(pid, {cpu})
 
 
-def wrk(port: int, path: str, host: str, *, seconds: int = 3, connections: int = 32, cpu: int = 1) -> float:
-    """Requests per second that wrk reached from one pinned thread; it fails on any error answer."""
-    command = ["taskset", "-c", str(cpu), binary("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
-    done = subprocess.run(
-        [*command, "-H", f"Host: {host}", f"http://127.0.0.1:{port}{path}"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=seconds + 30,
-    )
+@dataclass(frozen=True)
+class Load:
+    """What a run of wrk came to: requests, requests per second, and the median latency in seconds."""
+
+    requests: int
+    rate: float
+    p50: float
+
+
+#: A new URL for each request: the path is a prefix, and a number follows.
+UNIQUE = """
+local count = 0
+request = function()
+  count = count + 1
+  return wrk.format(nil, wrk.path .. count)
+end
+"""
+
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+def wrk(
+    port: int,
+    path: str,
+    host: str,
+    *,
+    seconds: int = 3,
+    connections: int = 32,
+    cpu: int = 1,
+    unique: bool = False,
+) -> Load:
+    """Load one server from one pinned thread; it fails on any error answer."""
+    command = [
+        "taskset",
+        "-c",
+        str(cpu),
+        binary("wrk"),
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--latency",
+    ]
+    with NamedTemporaryFile("w", suffix=".lua") as script:
+        if unique:
+            script.write(UNIQUE)
+            script.flush()
+            command += ["-s", script.name]
+        done = subprocess.run(
+            [*command, "-H", f"Host: {host}", f"http://127.0.0.1:{port}{path}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + 30,
+        )
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise SystemExit(f"wrk met errors:\n{done.stdout}")
-    line = next(line for line in done.stdout.splitlines() if line.startswith("Requests/sec"))
-    return float(line.split()[1])
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    total = re.search(r"(\d+) requests in", done.stdout)
+    median = re.search(r"50%\s+([\d.]+)(us|ms|s)", done.stdout)
+    if not (rate and total and median):
+        raise SystemExit(f"wrk said something else:\n{done.stdout}")
+    return Load(int(total[1]), float(rate[1]), float(median[1]) * SECONDS[median[2]])

@@ -8,19 +8,23 @@
 --
 -- nginx's own lock lets those who wait look again each half second, one by one where the answer is not kept. It stays
 -- as the second line, for what is not known to be in the cache although it is.
+--
+-- cirrus_flights   {key} → the pid of the worker whose request it is, or PASS
+local platform = require "cirrus.platform"
+
 local dict = ngx.shared.cirrus_flights
 
 local _M = {}
 
-local FLYING, PASS = 1, 2
--- A flight that nobody ended (its worker was killed) is over after so many seconds; nobody waits longer.
+local PASS = 0
+-- Nobody waits longer for a flight, in seconds.
 local LONGEST = 20
 -- Seconds in which the other workers hear that answers are not kept.
 local HEARD = 1
 local FIRST_PAUSE, LAST_PAUSE = 0.001, 0.02
 
 function _M.take(key)
-  local done, problem = dict:add(key, FLYING, LONGEST)
+  local done, problem = dict:add(key, ngx.worker.pid(), LONGEST)
   if done or problem ~= "exists" then
     return "lead"
   end
@@ -38,9 +42,12 @@ end
 function _M.wait(key)
   local deadline, pause = ngx.now() + LONGEST, FIRST_PAUSE
   while ngx.now() < deadline do
-    local state = dict:get(key)
-    if state ~= FLYING then
-      return state == PASS and "pass" or "over"
+    local pid = dict:get(key)
+    if not pid or pid == PASS then
+      return pid and "pass" or "over"
+    end
+    if pause == LAST_PAUSE and not platform.is_alive(pid) then
+      dict:delete(key) -- the worker was killed, and its request with it
     end
     ngx.sleep(pause)
     pause = math.min(pause * 2, LAST_PAUSE)

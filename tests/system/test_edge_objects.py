@@ -1,10 +1,15 @@
 """Large objects in parts, many clients for one object, and small ones from memory: through a real edge."""
 
+import os
+import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 
 import pytest
+import requests
 
 from edge.purges.services import purge_request
 from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory
@@ -101,6 +106,103 @@ def test_two_hundred_clients_cost_the_origin_one_request(edge, domain, origin):
         answers = list(clients.map(lambda _: edge.get(domain.host, "/popular"), range(200)))
     assert {answer.text for answer in answers} == {"one"}
     assert origin.asked("/popular") == 1
+
+
+def burst(edge, domain, path, clients=40):
+    """So many clients at once: their answers, and the seconds that the last one waited."""
+
+    def one(_):
+        began = time.monotonic()
+        answer = edge.get(domain.host, path)
+        return answer, time.monotonic() - began
+
+    with ThreadPoolExecutor(clients) as pool:
+        done = list(pool.map(one, range(clients)))
+    return [answer for answer, _ in done], max(seconds for _, seconds in done)
+
+
+def test_clients_do_not_queue_for_answers_that_are_for_one_client_each(one_node, start_edge, origin):
+    edge = start_edge("edge-1", CIRRUS_EDGE_WORKERS="2")
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+
+    def slow(request):
+        time.sleep(0.5)
+        return OriginAnswer(body=b"mine", headers=(("Cache-Control", "private"),))
+
+    origin.answer = slow
+    answers, waited = burst(edge, domain, "/account")
+    assert [answer.text for answer in answers] == ["mine"] * 40
+    assert waited < 5  # one by one it would be twenty seconds
+
+
+def test_a_purge_while_many_wait_is_not_lost_on_them(edge, domain, origin):
+    go, numbers = threading.Event(), count(1)
+
+    def slow(request):
+        number = next(numbers)
+        headers = (("Cache-Control", "max-age=60"),)
+        return OriginAnswer(body=str(number).encode(), headers=headers, wait=go if number == 1 else None)
+
+    origin.answer = slow
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(burst, edge, domain, "/popular")
+        eventually(lambda: origin.asked("/popular") == 1)
+        (purge,) = purge_request(domains=[domain], urls=["/popular"])
+        purge.refresh_from_db()
+        eventually(lambda: edge.health()["rev"] >= purge.rev)
+        go.set()
+        waiting.result()
+    assert edge.get(domain.host, "/popular").text == "2"
+    assert origin.asked("/popular") == 2
+
+
+def test_those_who_wait_for_a_worker_that_dies_are_released(one_node, start_edge, origin):
+    edge = start_edge("edge-1", CIRRUS_EDGE_WORKERS="2")
+    domain = DomainFactory(origin__port=origin.port)
+    eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
+    never, numbers = threading.Event(), count(1)
+    origin.answer = lambda request: OriginAnswer(
+        body=b"x", headers=(("Cache-Control", "max-age=60"),), wait=never if next(numbers) == 1 else None
+    )
+    outcomes = []
+
+    def ask():
+        try:
+            outcomes.append(edge.get(domain.host, "/fatal").text)
+        except requests.ConnectionError:
+            outcomes.append("cut off")
+
+    clients = [threading.Thread(target=ask) for _ in range(20)]
+    clients[0].start()
+    eventually(lambda: origin.asked("/fatal") == 1)
+    for client in clients[1:]:
+        client.start()
+    leader = _worker_with_request(edge, origin)
+    began = time.monotonic()
+    os.kill(leader, signal.SIGKILL)
+    for client in clients:
+        client.join(timeout=30)
+    never.set()
+    assert len(outcomes) == 20
+    assert time.monotonic() - began < 10
+    assert edge.get(domain.host, "/fatal").text == "x"
+
+
+def _worker_with_request(edge, origin):
+    """The worker that is connected to the origin."""
+    for connection in _connections_to(origin.port):
+        for pid in edge.workers():
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                if descriptor.readlink().name == f"socket:[{connection}]":
+                    return pid
+    raise AssertionError("no worker is connected to the origin")
+
+
+def _connections_to(port):
+    """The inodes of established connections to this port of the loopback."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [line[9] for line in lines if int(line[2].split(":")[1], 16) == port and line[3] == "01"]
 
 
 # -- memory ----------------------------------------------------------------------------------------
