@@ -3,6 +3,7 @@
 import threading
 import time
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -304,7 +305,7 @@ def test_without_redis_a_short_absence_is_forgiven(edge, domain, keyspace):
 def test_without_redis_a_long_absence_begins_a_new_generation_and_says_so(edge, domain, keyspace, contact):
     before = edge.get(domain.host, "/old").text
     edge.stop()
-    boot = open("/proc/sys/kernel/random/boot_id").read().strip()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     (edge.folder / "contact").write_text(contact.format(boot=boot, now=time.time()) + "\n")
     keyspace.stop()
     try:
