@@ -1,7 +1,7 @@
 """The demo's origin: an nginx that serves the static files of the installed packages.
 
 Hundreds of real files (styles, scripts, fonts, pictures), with ETag, Last-Modified and Cache-Control,
-and an index page that links to every one of them.
+an index page that links to every one of them, and a page that is new each second and has a tag.
 """
 
 import importlib.util
@@ -28,6 +28,9 @@ TREES = {
     "rest_framework": ("rest_framework", "static"),
 }
 
+#: The page that is new each second, to see what a purge does. Its tag is `news`.
+NEWS = "/news"
+
 CONFIG = """\
 # Written by `just up`; what you change here is overwritten.
 {user}worker_processes 1;
@@ -51,6 +54,12 @@ http {{
         listen 127.0.0.1:{port};
         add_header Cache-Control "public, max-age=60";
         root "{folder}/pages";
+        location = {news} {{
+            default_type text/plain;
+            add_header Cache-Control "public, max-age=3600";
+            add_header Cache-Tag "news, all-pages";
+            return 200 "News of $time_iso8601\n";
+        }}
 {locations}
     }}
 }}
@@ -102,6 +111,7 @@ def write_origin(config: Config) -> None:
         user="user root root;\n" if os.geteuid() == 0 else "",
         folder=quoted(folder),
         port=config.demo_origin_port,
+        news=NEWS,
         types=media_types(path for paths in served.values() for path in paths),
         locations="\n".join(
             f'        location /{name}/ {{ alias "{quoted(tree)}/"; }}' for name, tree in trees().items()
@@ -122,7 +132,8 @@ def index_page(served: dict[str, list[str]]) -> str:
     count = sum(len(paths) for paths in served.values())
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>The demo origin of Cirrus</title>",
-        f"<h1>The demo origin of Cirrus</h1><p>{count} files of the installed packages.</p>",
+        f"<h1>The demo origin of Cirrus</h1><p>{count} files of the installed packages, "
+        f'and <a href="{NEWS}">news</a> that are new each second (until an edge keeps them).</p>',
     ]
     for name, paths in served.items():
         links = "".join(f'<li><a href="/{name}/{quote(path)}">{escape(path)}</a></li>' for path in paths)

@@ -38,10 +38,13 @@ def duration(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def print_welcome(console: Console, config: Config, *, portal: str, user: str, line: str) -> None:
-    """How to look at it: the portal, a request that shows the cache at work, how to stop.
+def print_welcome(
+    console: Console, config: Config, *, portal: str, user: str, line: str, purged: Sequence[str]
+) -> None:
+    """How to look at it: the portal, a request that shows the cache at work, a purge, how to stop.
 
-    `line` is the publication's own sentence about the demo domain, or "" where there is none.
+    `line` is the publication's own sentence about the demo domain, or "" where there is none; `purged` are
+    the lines of `purge_show`.
     """
 
     def say(text: str = "") -> None:
@@ -54,6 +57,12 @@ def print_welcome(console: Console, config: Config, *, portal: str, user: str, l
         say("Ask each edge twice: X-Cache says MISS, then HIT.")
         for port in config.demo_edge_ports:
             say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' {url(config.edge_bind[0], port)}")
+    if purged:
+        say()
+        say("A purge, as just seen (X-Cache of each edge before it and after it):")
+        for text in purged:
+            say(text)
+        say(f"Try it by tag:  just manage purge {HOST} --tag news --wait 5")
     say()
     say("Ctrl-C or `just down` stops everything, `just stop redis` one process; `just logs` shows the logs.")
 

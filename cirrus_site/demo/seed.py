@@ -4,7 +4,7 @@ from django.db import transaction
 
 from cirrus_site.config import Config
 from cirrus_site.demo.programs import LOOPBACK, edge_name
-from domains.models import Domain, HostName, Origin
+from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
 from nodes.models import Node, Region
 
 HOST = "www.demo.test"
@@ -31,4 +31,20 @@ def demo_seed(config: Config) -> bool:
         Origin.objects.create(
             domain=domain, scheme=Origin.Scheme.HTTP, host=LOOPBACK, port=config.demo_origin_port
         )
+        _example_rule(domain)
     return True
+
+
+def _example_rule(domain: Domain) -> None:
+    """Something to play with: it changes nothing that one must know to understand the rest of the demo."""
+    rule = CacheRule.objects.create(
+        domain=domain,
+        position=10,
+        name="Static files: an hour, whatever a campaign adds to the link",
+        edge_ttl=3600,
+        query_mode=CacheRule.QueryMode.EXCEPT,
+        query_names="utm_source\nutm_medium\nutm_campaign",
+    )
+    CacheCondition.objects.create(
+        rule=rule, what=CacheCondition.What.EXTENSION, values="css\njs\nwoff2\nsvg\npng"
+    )

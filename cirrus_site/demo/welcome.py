@@ -12,6 +12,7 @@ from cirrus_site.demo.control import kept_states
 from cirrus_site.demo.programs import Program, programs
 from cirrus_site.demo.report import print_troubles, print_welcome, state_table
 from cirrus_site.demo.seed import HOST, demo_seed
+from cirrus_site.demo.showcase import purge_show
 from domains.models import Domain
 from edge.models import Kind
 from edge.services import publication_status
@@ -25,14 +26,17 @@ def welcome(config: Config, console: Console) -> bool:
     troubles = wait_for([program for program in wanted if program.name == "redis"], config, deadline)
     demo_seed(config)
     troubles |= wait_for([program for program in wanted if program.name != "redis"], config, deadline)
-    line = "" if troubles else wait_for_edges(deadline)
+    domain = Domain.objects.filter(host=HOST, enabled=True).first()
+    line = wait_for_edges(domain, deadline) if domain and not troubles else ""
+    purged = purge_show(config, domain) if domain and not troubles else []
     console.print(state_table(wanted, kept_states(config)))
     if troubles:
         print_troubles(console, config, troubles)
         return False
     portal = f"{next(p.where for p in wanted if p.name == 'web').rstrip('/')}{reverse('admin:index')}"
     admin = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-    print_welcome(console, config, portal=portal, user=admin.get_username() if admin else "–", line=line)
+    user = admin.get_username() if admin else "–"
+    print_welcome(console, config, portal=portal, user=user, line=line, purged=purged)
     return True
 
 
@@ -63,11 +67,8 @@ def trouble(program: Program, config: Config) -> str:
     return ""
 
 
-def wait_for_edges(deadline: float) -> str:
-    """The demo domain's honest line, once the edges have it; "" where the operator has removed it."""
-    domain = Domain.objects.filter(host=HOST, enabled=True).first()
-    if not domain:
-        return ""
+def wait_for_edges(domain: Domain, deadline: float) -> str:
+    """The demo domain's honest line, once the edges have it."""
     while True:
         status = publication_status(kind=Kind.DOMAIN, object_id=domain.pk)
         if status.tone != "pending" or time.monotonic() > deadline:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import requests
 from django.core.management import call_command
 
 from cirrus_site.config import read_config
@@ -17,7 +18,7 @@ from cirrus_site.demo.redis_server import redis_config, write_redis_config
 from cirrus_site.demo.seed import demo_seed
 from domains.models import Domain
 from nodes.models import Node, Region
-from tests.servers import ROOT, binary, free_port
+from tests.servers import ROOT, binary, eventually, free_port
 
 
 def config_in(folder, **settings):
@@ -140,6 +141,22 @@ def test_the_origin_has_hundreds_of_files_and_nginx_accepts_it_in_any_folder(tmp
     assert done.returncode == 0, done.stderr
 
 
+def test_the_origin_has_news_with_a_tag(tmp_path):
+    config = config_in(tmp_path)
+    origin.write_origin(config)
+    process = subprocess.Popen(origin.origin_command(config), stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{config.demo_origin_port}{origin.NEWS}"
+        answer = eventually(lambda: requests.get(url, timeout=5))
+        later = eventually(lambda: (text := requests.get(url, timeout=5).text) != answer.text and text)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    assert answer.headers["Cache-Tag"] == "news, all-pages"
+    assert answer.headers["Cache-Control"] == "public, max-age=3600"
+    assert answer.text.startswith("News of ") and later.startswith("News of ")
+
+
 @pytest.mark.django_db
 def test_an_empty_database_gets_two_edges_that_serve_and_a_domain(tmp_path):
     config = config_in(tmp_path)
@@ -149,6 +166,10 @@ def test_an_empty_database_gets_two_edges_that_serve_and_a_domain(tmp_path):
     domain.full_clean()
     assert sorted(domain.hostnames.values_list("name", flat=True)) == ["demo.test", "www.demo.test"]
     assert str(domain.origins.get()) == f"http://127.0.0.1:{config.demo_origin_port}"
+    rule = domain.rules.get()
+    rule.full_clean()
+    rule.conditions.get().full_clean()
+    assert rule.keeping
 
 
 @pytest.mark.django_db
