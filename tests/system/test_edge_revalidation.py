@@ -14,6 +14,7 @@ from tests.system.caching import FRESH, SOON, says
 pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
 
 ETAG = ("ETag", '"one"')
+NO_CACHE = ("Cache-Control", "no-cache")
 
 
 @pytest.fixture
@@ -63,26 +64,39 @@ def test_many_clients_of_a_stale_window_cost_the_origin_one_request(edge, origin
 
 
 def test_a_304_about_an_older_answer_than_the_cache_has_is_not_believed(edge, origin, domain):
-    origin.answer = lambda request: says("a", *SOON, ETAG)
+    origin.answer = lambda request: says("a", NO_CACHE, ETAG)
     edge.get(domain.host, "/race")
     release, asked = threading.Event(), threading.Event()
 
     def slow_304_then_the_new_one(request):
-        if request.headers.get("If-None-Match") != '"one"':
-            return says("b", *FRESH, ("ETag", '"two"'))
-        if not asked.is_set():
+        if request.headers.get("If-None-Match") == '"one"' and not asked.is_set():
             asked.set()
-            return OriginAnswer(status=304, headers=FRESH, wait=release)
-        return says("b", *FRESH, ("ETag", '"two"'))
+            return OriginAnswer(status=304, headers=(NO_CACHE,), wait=release)
+        return says("b", NO_CACHE, ("ETag", '"two"'))
 
     origin.answer = slow_304_then_the_new_one
     with ThreadPoolExecutor(1) as client:
-        first = client.submit(when_stale, edge, domain.host, "/race")
+        first = client.submit(edge.get, domain.host, "/race")
         assert asked.wait(10)
         assert edge.get(domain.host, "/race").text == "b"
         release.set()
         assert first.result().text == "b"
-    assert edge.get(domain.host, "/race").text == "b"
+
+
+def test_requests_for_what_is_asked_for_each_time_do_not_wait_for_each_other(edge, origin, domain):
+    origin.answer = lambda request: says("a", NO_CACHE, ETAG)
+    for _ in range(10):  # until each worker has seen it
+        edge.get(domain.host, "/each")
+    together = threading.Barrier(8, timeout=5)
+
+    def answer(request):
+        together.wait()  # passes only once eight requests are here at the same time
+        return OriginAnswer(status=304, headers=(NO_CACHE,))
+
+    origin.answer = answer
+    with ThreadPoolExecutor(8) as clients:
+        found = list(clients.map(lambda _: edge.get(domain.host, "/each"), range(8)))
+    assert {(answer.text, answer.headers["X-Cache"]) for answer in found} == {("a", "REVALIDATED")}
 
 
 def test_a_rule_for_browsers_holds_over_a_304_that_does_not_repeat_cache_control(edge, origin, domain):

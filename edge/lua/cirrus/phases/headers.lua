@@ -20,6 +20,9 @@ local header = ngx.header
 local now = ngx.now
 local floor = math.floor
 
+-- Seconds that requests for what must be asked for at each use do not wait for each other.
+local UNSHARED = 10
+
 -- Add to Cache-Status what this edge has done.
 local function tell(known)
   local text = cache_status.of(settings.get().node, var.cirrus_x_cache or "NONE", known)
@@ -70,8 +73,13 @@ local function fetched(site, entry, status, moment)
     return -- the origin fails: no reason to go past what the cache has
   elseif var.http_authorization then
     return -- what is kept from others because of one client's credentials may be kept for them
-  elseif var.upstream_http_x_accel_expires ~= "0" then
+  end
+  local lifetime = var.upstream_http_x_accel_expires
+  if lifetime ~= "0" then
     passes.forget(site, entry.base)
+    if lifetime and lifetime:byte() == 64 then -- "@…": to be asked for at each use, so it helps nobody to wait
+      entry.kept_until = moment + UNSHARED
+    end
   elseif (status == "MISS" or status == "BYPASS" or ngx.status < 500) and not var.upstream_http_x_cirrus_tags then
     -- Where there is an older answer to fall back on, a failing origin is no reason to go past it. And an answer with
     -- tags that is not stored may be the first of its site: the next one is.
@@ -118,7 +126,7 @@ return function()
   local moment = now()
   if object then
     handover.object = nil
-    return hot.send_headers(object, moment, settings.get().node)
+    return hot.send_headers(object, moment, settings.get().node, handover.host)
   end
   handover.capture = nil
   if var.cirrus_door == "pass" then
