@@ -70,7 +70,7 @@ def test_an_old_answer_counts_as_served_stale(edge, origin, domain):
     edge.get(domain.host, "/old")
     assert edge.metric("cirrus_stale_served_total") == 0
     eventually(lambda: edge.get(domain.host, "/old").headers["X-Cache"] in ("STALE", "UPDATING"), every=0.2)
-    eventually(lambda: edge.metric("cirrus_stale_served_total") == 1)
+    eventually(lambda: edge.metric("cirrus_stale_served_total") >= 1)
 
 
 def test_requests_that_wait_for_one_fetch_count_as_collapsed(edge, origin, domain):

@@ -1,6 +1,7 @@
 -- What a worker has seen since its last flush, in plain tables: a request pays for one cell and no text.
 --
 --   tally.request("www.example.com", "HIT", 200, 0.004, 1024)      in the public server's log phase
+--   tally.hit(tally.cell("www.example.com", "HIT", 200), 1024)     the same for what comes from memory
 --   tally.path("www.example.com", "/a?x=1")                        for the top paths; see below
 --   tally.origin("www.example.com", 0.120)                         in the fetch tier's log phase
 --   tally.drain()  -->  { cells = {…}, paths = {…}, origins = {…} }, and begins anew
@@ -50,6 +51,18 @@ local function cell_of(host, cache, status)
   local by_cache = cells[host]
   local by_status = by_cache and by_cache[cache]
   return by_status and by_status[status] or new_cell(host, cache, status)
+end
+
+_M.cell = cell_of
+
+-- Another quick hit of a cell that the caller keeps: the cheapest way to count.
+function _M.hit(cell, bytes)
+  if cell[1] == 0 then
+    touched[#touched + 1] = cell
+  end
+  cell[1] = cell[1] + 1
+  cell[2] = cell[2] + bytes
+  cell[4] = cell[4] + 1
 end
 
 local function bucket(seconds)

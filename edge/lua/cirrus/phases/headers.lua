@@ -55,6 +55,9 @@ end
 -- A hit: Age, and where it is stale by purge, one fetch in the background.
 local function hit(site, entry, moment)
   if is_softly_purged(site, entry) then
+    if var.cirrus_door == "lead" then
+      flights.finish(var.cirrus_key) -- the door is another one from here on, and they wait for nothing
+    end
     var.cirrus_door = "stale"
     refresh.start(site, entry)
     hot.postpone(entry, moment)

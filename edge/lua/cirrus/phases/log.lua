@@ -7,15 +7,22 @@ local now = ngx.now
 local start_time = ngx.req.start_time
 local request, wants_path = tally.request, tally.wants_path
 
-return function()
+local function count()
   local site = var.cirrus_site
-  if site == "" or site == "!" then
+  if site == "" then
     site = "unknown" -- counted together: these names are chosen by strangers
   elseif wants_path() then
     tally.path(site, var.request_uri or "")
   end
   request(site, var.cirrus_x_cache or "NONE", ngx.status, now() - start_time(), tonumber(var.bytes_sent) or 0)
-  if var.cirrus_door == "lead" then
+end
+
+return function()
+  local door = var.cirrus_door
+  if door ~= "memory" then -- that was counted when it was sent (cirrus.hot)
+    count()
+  end
+  if door == "lead" then
     flights.finish(var.cirrus_key)
   end
   if tally.closing then

@@ -61,7 +61,7 @@ local function door_of(site, entry, kind)
     local moment = now()
     local object = hot.find(entry, moment)
     if object then
-      handover.object = object
+      handover.object, handover.host = object, site.host
       count("cirrus_memory_total", "hit")
       var.cirrus_body = object.body
       return "memory"
