@@ -222,6 +222,25 @@ def test_every_kind_of_purge_can_be_soft(edge, domain, origin, what):
     eventually(lambda: is_kept(edge, domain, "/soft"))
 
 
+def test_every_variant_is_fetched_anew_at_once_after_a_soft_purge(edge, domain, origin):
+    origin.answer = lambda request: numbered(request, (("Vary", "Accept-Language"), ("Cache-Tag", "t")))
+
+    def languages():
+        return [edge.get(domain.host, "/v", headers={"Accept-Language": x}).text for x in ("de", "fr", "it")]
+
+    languages()
+    before = [languages() for _ in range(6)][-1]
+    purged(edge, domain, tags=["t"], soft=True)
+    eventually(lambda: set(before).isdisjoint(languages()), within=5)
+
+
+def test_a_second_soft_purge_needs_a_second_fetch_and_need_not_wait_for_it(edge, domain, origin):
+    for _ in range(3):
+        before = edge.get(domain.host, "/soft").text
+        purged(edge, domain, urls=["/soft"], soft=True)
+        eventually(lambda before=before: edge.get(domain.host, "/soft").text != before, within=5)
+
+
 def test_what_may_no_longer_be_kept_ends_a_soft_purge(edge, domain, origin):
     busy(edge, domain, "/soft")
     origin.answer = lambda request: OriginAnswer(body=b"mine", headers=(("Cache-Control", "private"),))

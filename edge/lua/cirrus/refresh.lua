@@ -60,8 +60,18 @@ local function run(premature, text)
   metrics.count("cirrus_refreshes_total", done and "done" or "failed")
 end
 
+-- What is under way: this variant of this object, because of this purge. Another variant needs a fetch of its own, and
+-- so does a purge that came after the fetch.
+local function name_of(entry)
+  local parts = { entry.key, entry.soft, entry.soft_tags }
+  for header in (ngx.var.upstream_http_x_cirrus_vary or ""):gmatch("[^%s,]+") do
+    parts[#parts + 1] = ngx.var["http_" .. header:lower():gsub("-", "_")] or ""
+  end
+  return "refresh:" .. ngx.md5(table.concat(parts, "\n"))
+end
+
 function _M.start(_, entry)
-  if state:safe_add("refresh:" .. ngx.md5(entry.key), 1, AGAIN) then
+  if state:safe_add(name_of(entry), 1, AGAIN) then
     assert(ngx.timer.at(0, run, question()))
   end
 end
