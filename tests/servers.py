@@ -187,6 +187,10 @@ class _ManyAtOnce(http.server.ThreadingHTTPServer):
     request_queue_size = 128  # five, as it comes, makes a sixth connection wait for a second
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # an edge that was killed says no goodbye
+            super().handle_error(request, client_address)
+
 
 class Origin:
     """A web server whose answers a test sets; it counts and keeps what it is asked."""
