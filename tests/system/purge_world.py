@@ -69,7 +69,8 @@ class Seen:
     asked: list[Purged] = field(default_factory=list)
     #: Grows at the begin and at the end of whatever may cut connections or empties a memory.
     turmoil: int = 0
-    #: The same for the death of one worker: what it was fetching for the others is a 502 to them.
+    #: The same for the end of a worker: what it was fetching for the others, or was still to be fetched by an
+    #: edge that no longer listens to itself, is a 502.
     deaths: int = 0
 
     @contextmanager
@@ -77,6 +78,12 @@ class Seen:
         self.turmoil += 1
         yield
         self.turmoil += 1
+
+    @contextmanager
+    def dying(self) -> Iterator[None]:
+        self.deaths += 1
+        yield
+        self.deaths += 1
 
 
 class World:
@@ -201,7 +208,7 @@ class World:
         url = f"http://127.0.0.1:{seen.server.http_port}{target}"
         try:
             answer = session.request(method, url, headers=headers, timeout=30)
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             if turmoil == seen.turmoil and turmoil % 2 == 0:
                 self.problems.append(f"{seen.server.node} cut {target} without a reason: {error}")
             return
