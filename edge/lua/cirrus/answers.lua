@@ -6,6 +6,7 @@
 -- For header filters of requests that go to an origin.
 local freshness = require "cirrus.freshness"
 local guards = require "cirrus.guards"
+local urls = require "cirrus.urls"
 
 local var = ngx.var
 local header = ngx.header
@@ -39,7 +40,7 @@ local function time_of(value)
 end
 
 function _M.judge(site, act)
-  local path = var.request_uri:match("^[^?]*")
+  local path = urls.normalize(var.request_uri) -- as it is keyed: /account/x%2ecss is /account/x.css
   local vary = single("Vary")
   return freshness.of({
     status = ngx.status,

@@ -58,12 +58,11 @@ function _M.of(scheme, host, target, request, answer)
     return nil
   end
   local path, query = urls.normalize(target)
-  request.path, request.query = path, query
+  request.path, request.query, request.scheme, request.host = path, query, scheme, host
   local rule, act, base = routing.judge(site, request)
   local summary = purges.summary(site.host)
   local hard, soft = purges.stamps(summary, site.host, path, query)
-  local key = routing.key(hard, purges.invalidated(summary, site.host, path), base)
-  local whole = scheme .. "://" .. host .. " " .. key
+  local whole = routing.key(hard, purges.invalidated(summary, site.host, path), base)
   return {
     domain = site.host, revision = site.rev, path = path, query = query,
     rule = rule and { id = rule.id, name = rule.name, actions = act },

@@ -1,10 +1,11 @@
 -- From a request's URL to what the cache must know of it: the rule, the key, the stamps. No I/O, no coroutine.
 --
 --   routing.entry(site, "/img/a.png?x=1")
---     -->  { path = "/img/a.png", query = "x=1", rule = {…}, act = {…}, key = "0~17.0|12|/img/a.png?x=1", fill = 17,
---            soft = 0, stamp = nil, … }
+--     -->  { path = "/img/a.png", query = "x=1", rule = {…}, act = {…}, fill = 17, soft = 0, stamp = nil, …
+--            key = "0~17.0|12|http://www.example.com/img/a.png?x=1" }
 --
--- key    {generation}~{hard stamp}.{last invalidation}|{domain's id}|{what the rule makes of the URL}
+-- key    {generation}~{hard stamp}.{last invalidation}|{base}
+-- base   {domain's id}|{scheme}://{host}{what the rule makes of the URL}
 -- fill   the revision of the purge document that this request knows; soft: the largest soft stamp of its URL
 -- stamp  where the site has tagged objects: the stamp of this URL's variants (cirrus.tags)
 --
@@ -72,7 +73,7 @@ local function summary_of(site, version, place)
   return site.purges
 end
 
--- The cache key without scheme and host.
+-- The whole cache key.
 function _M.key(hard, invalidated, base)
   return string.format("%s~%d.%.0f|%s", generation.current(), hard, invalidated, base)
 end
@@ -97,25 +98,35 @@ end
 function _M.judge(site, request)
   local rule = site.compiled and rules.match(site.compiled, request)
   local act = rule and rule["then"] or nil
-  return rule, act, site.id .. "|" .. cache_key.of(request, act)
+  return rule, act, site.id .. "|" .. request.scheme .. "://" .. request.host .. cache_key.of(request, act)
 end
 
-local function new_entry(site, uri)
+local function new_entry(site, uri, scheme)
   local path, query = urls.normalize(uri)
-  local rule, act, base = _M.judge(site, request_of(path, query))
+  local request = request_of(path, query)
+  request.scheme, request.host = scheme, var.host
+  local rule, act, base = _M.judge(site, request)
   return {
     path = path, query = query, is_normal = urls.is_normal(uri), rule = rule, act = act, base = base,
     pass = act and act.bypass, slices = act and act.slices,
   }
 end
 
--- The entry of a request for `uri` (as the client spelled it).
-function _M.entry(site, uri)
+-- The entry of the request that is being served, for `uri` (as the client spelled it); `scheme` where it is not the
+-- connection's. Each host name and scheme of a site has entries of its own, as it has objects of its own.
+function _M.entry(site, uri, scheme)
   local numbers = beacon.numbers()
-  local name = site.inputs and remembered_by(site.inputs, uri) or uri
+  local host, name = var.host, uri
+  scheme = scheme or var.scheme
+  if host ~= site.host or scheme ~= "http" then
+    name = scheme .. "://" .. host .. uri
+  end
+  if site.inputs then
+    name = remembered_by(site.inputs, name)
+  end
   local entry = entries.get(site, name)
   if not entry then
-    entry = new_entry(site, uri)
+    entry = new_entry(site, uri, scheme)
     restamp(site, entry, numbers)
     entries.put(site, name, entry)
   elseif entry.version ~= numbers[VERSION] or entry.place ~= numbers[site.slot] then

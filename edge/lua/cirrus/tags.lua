@@ -12,15 +12,14 @@
 -- After a restart there are no records. Then an object's own file in the cache tells, where it has no other variants
 -- than that by stamp.
 --
--- cirrus_tags   {key} → "stamp fill checksums"; the least recently used go first when it is full. A lost record is a
--- new stamp, and so a miss: nothing here can make an edge serve what was purged.
+-- cirrus_tags   {digest of the key} → "stamp fill checksums"; the least recently used go first when it is full. A
+-- lost record is a new stamp, and so a miss: nothing here can make an edge serve what was purged.
 local beacon = require "cirrus.beacon"
 local purges = require "cirrus.purges"
 
 local cache_file = require "cirrus.cache_file"
 local settings = require "cirrus.settings"
 
-local var = ngx.var
 local dict = ngx.shared.cirrus_tags
 local state = ngx.shared.cirrus_state
 
@@ -115,11 +114,13 @@ function _M.load()
   end
 end
 
--- -- the records --------------------------------------------------------------------------------------------
+-- -- the records: by a digest, since URLs are chosen by strangers -------------------------------------------
+
+local name_of = ngx.md5_bin
 
 -- The record of the object that the cache on disk has for a request, or nil.
 local function recovered(key)
-  local headers = cache_file.headers(var.scheme .. "://" .. var.host .. " " .. key)
+  local headers = cache_file.headers(key)
   local stamp, checksums = headers["x-cirrus-stamp"], headers["x-cirrus-tags"]
   if stamp and checksums and not headers["x-cirrus-vary"] then
     return string.format("%s %d %s", stamp, tonumber(headers["x-cirrus-fill"]) or 0, checksums)
@@ -127,10 +128,11 @@ local function recovered(key)
 end
 
 -- The stamp for the request that is being served.
-function _M.stamp(summary, site, key)
+function _M.stamp(summary, site, cache_key)
+  local key = name_of(cache_key)
   local record = dict:get(key)
   if not record then
-    record = recovered(key)
+    record = recovered(cache_key)
     if record and not dict:add(key, record) then
       record = dict:get(key)
     end
@@ -156,12 +158,13 @@ end
 
 -- Add an answer's tags to the record of its URL. False where another worker is writing the same record just now: each
 -- would write back what it has read, and the tags of one of them would be lost.
-local function add_to_record(key, stamp, fill, checksums)
+local function add_to_record(cache_key, stamp, fill, checksums)
+  local key = name_of(cache_key)
   local lock = "lock " .. key
   if not dict:add(lock, 1, LOCK_SECONDS) then
     return false
   end
-  local done = true
+  local done = false -- where the record is another one by now, or lost, a later purge would not know of this answer
   local current, oldest, known = parse(dict:get(key) or "")
   if current == stamp then
     done = dict:set(key, string.format("%s %d %s", stamp, math.min(oldest, fill), union(known, checksums)))

@@ -9,7 +9,10 @@ local header = ngx.header
 
 return function()
   local site = sites.find(var.host)
-  if not site or var.cirrus_attempt == "" then
+  if not site then
+    header["X-Accel-Expires"] = 0 -- it was withdrawn meanwhile, and nobody can say what may be kept
+    return
+  elseif var.cirrus_attempt == "" then
     return
   end
   if hops.refuse_interim(ngx.status, var.cirrus_origin) then

@@ -128,7 +128,7 @@ function _M.refresh()
   end
   var.cirrus_request_id = request_id.next()
   var.cirrus_door = "refresh"
-  describe(routing.entry(site, var.request_uri))
+  describe(routing.entry(site, var.request_uri, var.http_x_cirrus_scheme))
   return site.host
 end
 
