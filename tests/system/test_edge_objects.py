@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -205,6 +206,50 @@ def _connections_to(port):
     return [line[9] for line in lines if int(line[2].split(":")[1], 16) == port and line[3] == "01"]
 
 
+def test_clients_with_credentials_do_not_queue_either_nor_send_others_past_the_cache(edge, domain, origin):
+    def slow(request):
+        time.sleep(0.2)
+        return OriginAnswer(body=b"x", headers=(("Cache-Control", "max-age=60"),))
+
+    origin.answer = slow
+    with ThreadPoolExecutor(30) as pool:
+        began = time.monotonic()
+        options = {"headers": {"Authorization": "Bearer x"}}
+        list(pool.map(lambda _: edge.get(domain.host, "/mine", **options), range(30)))
+    assert time.monotonic() - began < 3
+    assert [edge.get(domain.host, "/mine").headers["X-Cache"] for _ in range(2)] == ["MISS", "HIT"]
+
+
+@pytest.mark.parametrize("path", ["/slow", "/slow" + "y" * 300])
+def test_a_client_that_does_not_read_holds_up_nobody(edge, domain, origin, path):
+    body = b"x" * 8_000_000
+    origin.answer = lambda request: OriginAnswer(body=body, headers=(("Cache-Control", "max-age=60"),))
+    with socket.create_connection(("127.0.0.1", edge.http_port)) as idle:
+        idle.sendall(f"GET {path} HTTP/1.1\r\nHost: {domain.host}\r\n\r\n".encode())
+        eventually(lambda: origin.asked(path) == 1)
+        for _ in range(3):
+            began = time.monotonic()
+            assert len(edge.get(domain.host, path).content) == len(body)
+            assert time.monotonic() - began < 5
+    assert origin.asked(path) == 1
+
+
+# -- names of one domain ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [2, 8])  # on disk, in memory
+def test_names_of_one_domain_never_share_an_object(edge, origin, times):
+    wildcard = DomainFactory(host="*.tenants.example", origin__port=origin.port)
+    wildcard.hostnames.create(name="alias.example")
+    hosts = ["a.tenants.example", "b.tenants.example", "alias.example"]
+    eventually(lambda: edge.get("alias.example", "/known").status_code == 200)
+    origin.answer = lambda request: OriginAnswer(
+        body=request.headers["Host"].encode(), headers=(("Cache-Control", "max-age=60"), ("Cache-Tag", "t"))
+    )
+    for _ in range(times):
+        assert [edge.get(host, "/page").text for host in hosts] == hosts
+
+
 # -- memory ----------------------------------------------------------------------------------------
 
 ANSWER_HEADERS = (
@@ -288,5 +333,26 @@ def test_a_page_under_the_name_of_a_style_sheet_is_not_kept(edge, origin, guard,
     origin.answer = lambda request: OriginAnswer(
         body=b"<p>mine", headers=(("Content-Type", "text/html"), ("Cache-Control", "max-age=60"))
     )
-    statuses = [edge.get(domain.host, "/account/x.css").headers["X-Cache"] for _ in range(2)]
-    assert statuses == ["MISS", last]
+    for path in ("/account/x.css", "/account/y%2ecss", "/account/z.cs%73"):
+        statuses = [edge.get(domain.host, path).headers["X-Cache"] for _ in range(2)]
+        assert statuses == ["MISS", last]
+
+
+def test_nothing_is_kept_of_a_domain_that_is_withdrawn_while_its_answer_comes(edge, domain, origin):
+    go = threading.Event()
+    headers = (("Cache-Control", "max-age=600"), ("Set-Cookie", "session=secret"))
+    origin.answer = lambda request: OriginAnswer(body=b"mine", headers=headers, wait=go)
+    client = threading.Thread(target=lambda: edge.get(domain.host, "/during"))
+    client.start()
+    eventually(lambda: origin.asked("/during") == 1)
+    domain.enabled = False
+    domain.save()
+    eventually(lambda: edge.get(domain.host, "/other").status_code == 404)
+    go.set()
+    client.join()
+    domain.enabled = True
+    domain.save()
+    origin.answer = lambda request: OriginAnswer(body=b"yours", headers=headers[:1])
+    eventually(lambda: edge.get(domain.host, "/other").status_code == 200)
+    answer = edge.get(domain.host, "/during")
+    assert (answer.text, answer.headers.get("Set-Cookie")) == ("yours", None)

@@ -248,6 +248,25 @@ def test_what_may_no_longer_be_kept_ends_a_soft_purge(edge, domain, origin):
     eventually(lambda: edge.get(domain.host, "/soft").text == "mine")
 
 
+def test_a_soft_purge_is_nobodys_question(edge, domain, origin):
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers)
+        if "Authorization" in request.headers:
+            return OriginAnswer(status=401, body=b"who are you?")
+        return numbered(request)
+
+    origin.answer = answer
+    before = busy(edge, domain, "/public").pop()
+    purged(edge, domain, urls=["/public"], soft=True)
+    stale = edge.get(domain.host, "/public", headers={"Authorization": "wrong", "Cookie": "a=b"})
+    assert (stale.text, stale.headers["X-Cache"]) == (before, "STALE")
+    eventually(lambda: edge.get(domain.host, "/public").text != before)
+    assert is_kept(edge, domain, "/public")
+    assert not [headers for headers in seen if "Authorization" in headers or "Cookie" in headers]
+
+
 def test_a_hard_purge_after_a_soft_one_leaves_nothing_to_serve(edge, domain, origin):
     before = busy(edge, domain, "/both").pop()
     purged(edge, domain, urls=["/both"], soft=True)
@@ -286,6 +305,21 @@ def test_objects_with_tags_are_kept_over_a_restart_and_can_be_purged_after_it(ed
     edge.start()
     eventually(lambda: ready(edge))
     assert edge.get(domain.host, "/tagged").text != before
+
+
+def test_tags_are_told_apart_by_host_also_over_a_restart(edge, origin):
+    domain = DomainFactory(host="*.tenants.example", origin__port=origin.port)
+    a, b = "a.tenants.example", "b.tenants.example"
+    eventually(lambda: edge.get(a, "/known").status_code == 200)
+    origin.answer = lambda request: numbered(request, (("Cache-Tag", request.headers["Host"].split(".")[0]),))
+    before = [[edge.get(host, "/t").text for host in (a, b)] for _ in range(4)][-1]
+    edge.stop()
+    edge.start()
+    eventually(lambda: ready(edge))
+    assert edge.get(a, "/t").text == before[0]
+    purged(edge, domain, tags=["b"])
+    assert edge.get(b, "/t").text != before[1]
+    assert edge.get(a, "/t").text == before[0]
 
 
 def test_an_edge_applies_what_it_missed_before_it_serves_from_its_cache(edge, domain, origin):

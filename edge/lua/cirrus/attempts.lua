@@ -14,21 +14,16 @@ local parsed = memo.new(1024)
 function _M.name(origin, address)
   local names = origin.attempts
   if not names then
-    names = {}
+    names = memo.new(16)
     origin.attempts = names
   end
-  local name = names[address]
+  local name = names:get(address)
   if not name then
-    if address:find(":", 1, true) then
-      name = "[" .. address .. "]"
-    end
     name = table.concat({
-      origin.label, name or address, origin.port, origin.connect_timeout, origin.read_timeout,
+      origin.label, address:find(":", 1, true) and "[" .. address .. "]" or address, origin.port,
+      origin.connect_timeout, origin.read_timeout,
     }, "|")
-    if next(names) and #names > 64 then
-      origin.attempts = {} -- a name whose addresses change all the time
-    end
-    names[address] = name
+    names:set(address, name)
   end
   return name
 end

@@ -5,13 +5,14 @@
 -- It steps aside for everything but plain requests (no ranges, no conditions), for other statuses than 200, and for
 -- variants that it does not have.
 --
---   hot.wants(entry, now)         shall this hit be captured?        hot.find(entry)  -->  the object, if it may be
--- served
---   hot.hold(entry, capture)      keep what has been captured
+--   hot.wants(entry, now)       shall this hit be captured?
+--   hot.hold(entry, capture)    keep what has been captured
+--   hot.find(entry, now)        -->  the object, if it may be served
 --
 -- An object is { body, headers = { { name, value }, … }, at, expires, fill, checksums }; times are Unix times.
 local entries = require "cirrus.entries"
 local metrics = require "cirrus.metrics"
+local settings = require "cirrus.settings"
 local tally = require "cirrus.tally"
 
 local var = ngx.var
@@ -29,7 +30,7 @@ local MAX_VARIANTS, MAX_VARY = 8, 3
 -- Headers that are made anew for each answer, or by nginx itself.
 local MADE_ANEW = {
   ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true, ["age"] = true,
-  ["x-cache"] = true, ["cache-status"] = true, ["x-request-id"] = true, ["via"] = true,
+  ["x-cache"] = true, ["cache-status"] = true, ["x-request-id"] = true,
 }
 
 -- Which of an object's variants a request wants, as one text.
@@ -55,7 +56,7 @@ end
 function _M.wants(entry, now)
   local requests = (entry.requests or 0) + 1
   entry.requests = requests
-  return requests >= MIN_REQUESTS and now >= (entry.pause or 0)
+  return requests >= MIN_REQUESTS and now >= (entry.pause or 0) and settings.get().hot_memory > 0
 end
 
 -- Not now: it is too large, or no hit.
@@ -105,6 +106,8 @@ function _M.begin(entry, now, until_time)
   if ngx.status ~= 200 or not length or length > _M.MAX_BODY or not names or until_time <= now + 1 then
     return nil
   end
+  local said = ngx.header["Cache-Status"]
+  said = type(said) == "table" and table.concat(said, ", ") or said
   return {
     key = var.cirrus_key, stamp = var.cirrus_stamp, version = entry.version, place = entry.place,
     length = length, vary = names, variant = #names > 0 and variant(names) or nil,
@@ -114,6 +117,7 @@ function _M.begin(entry, now, until_time)
     expires = math.min(until_time, now + MAX_SECONDS),
     fresh_until = until_time,
     headers = headers_of(ngx.resp.get_headers(100, true)),
+    said = said and said .. ", " or "", -- by caches behind this one
   }
 end
 
@@ -131,19 +135,20 @@ function _M.hold(entry, object)
     or object.version ~= entry.version or object.place ~= entry.place then
     return
   end
-  metrics.count("cirrus_memory_total", "kept")
-  entries.weigh(object.length)
-  entry.bytes = (entry.bytes or 0) + object.length
+  local before, same = entry.bytes or 0, entry.vary and table.concat(entry.vary) == table.concat(object.vary)
   if not object.variant then
     entry.object, entry.vary, entry.variants = object, nil, nil
-    return
+    entry.bytes = object.length
+  elseif not same or count(entry.variants) >= MAX_VARIANTS then
+    entry.object, entry.vary, entry.variants = nil, object.vary, { [object.variant] = object }
+    entry.bytes = object.length
+  else
+    local replaced = entry.variants[object.variant]
+    entry.variants[object.variant] = object
+    entry.bytes = before + object.length - (replaced and replaced.length or 0)
   end
-  local same = entry.vary and table.concat(entry.vary) == table.concat(object.vary)
-  if not same or count(entry.variants) >= MAX_VARIANTS then
-    entry.vary, entry.variants, entry.bytes = object.vary, {}, object.length
-  end
-  entry.object = nil
-  entry.variants[object.variant] = object
+  metrics.count("cirrus_memory_total", "kept")
+  entries.weigh(entry.bytes - before)
 end
 
 -- -- sending -------------------------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ function _M.send_headers(object, now, node, site)
   if object.second ~= second then
     object.second = second
     object.age = math.max(0, floor(second - object.at))
-    object.status = node .. "; hit; ttl=" .. floor(object.fresh_until - second)
+    object.status = object.said .. node .. "; hit; ttl=" .. floor(object.fresh_until - second)
   end
   header["Age"] = object.age
   header["Cache-Status"] = object.status

@@ -107,14 +107,17 @@ local function new_entry(site, uri, scheme)
   request.scheme, request.host = scheme, var.host
   local rule, act, base = _M.judge(site, request)
   return {
+    -- By this it is remembered whether answers are kept: for requests with credentials it is another question.
+    asked = var.http_authorization and base .. " authorized" or base,
     path = path, query = query, is_normal = urls.is_normal(uri), rule = rule, act = act, base = base,
     pass = act and act.bypass, slices = act and act.slices,
   }
 end
 
 -- The entry of the request that is being served, for `uri` (as the client spelled it); `scheme` where it is not the
--- connection's. Each host name and scheme of a site has entries of its own, as it has objects of its own.
-function _M.entry(site, uri, scheme)
+-- connection's, `kind` where the caller knows $cirrus_kind. Each host name and scheme of a site has entries of its
+-- own, as it has objects of its own.
+function _M.entry(site, uri, scheme, kind)
   local numbers = beacon.numbers()
   local host, name = var.host, uri
   scheme = scheme or var.scheme
@@ -123,6 +126,9 @@ function _M.entry(site, uri, scheme)
   end
   if site.inputs then
     name = remembered_by(site.inputs, name)
+  end
+  if (kind or var.cirrus_kind) ~= "plain" and var.http_authorization then
+    name = "authorized " .. name
   end
   local entry = entries.get(site, name)
   if not entry then

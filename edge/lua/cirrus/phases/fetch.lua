@@ -213,6 +213,9 @@ end
 function _M.next()
   local timed_out = (var.upstream_status or ""):match("(%d+)%s*$") == "504"
   metrics.count(timed_out and "nginx_upstream_timeouts_total" or "nginx_upstream_errors_total")
+  if var.cirrus_attempt == "" then
+    return answer(ngx.HTTP_BAD_GATEWAY, "This edge could not ask itself.")
+  end
   local failed = attempts.read(var.cirrus_attempt)
   local till = ngx.now() + origins.COOLING
   cooling:set(failed.origin, till)

@@ -54,12 +54,16 @@ end
 
 -- A hit: Age, and where it is stale by purge, one fetch in the background.
 local function hit(site, entry, moment)
+  if var.cirrus_door == "lead" then -- it was there: nobody need wait until this client has read it
+    flights.finish(flights.name(var.cirrus_key))
+    var.cirrus_door = "cache"
+  end
   if is_softly_purged(site, entry) then
     if var.cirrus_door == "lead" then
       flights.finish(var.cirrus_key) -- the door is another one from here on, and they wait for nothing
     end
     var.cirrus_door = "stale"
-    refresh.start(site, entry)
+    refresh.start(entry)
     hot.postpone(entry, moment)
   elseif var.cirrus_door == "capture" and ngx.req.get_method() == "GET" then
     local fresh_until = tonumber(var.upstream_http_x_cirrus_until) or 0
@@ -74,21 +78,19 @@ end
 local function fetched(site, entry, status, moment)
   if var.upstream_http_x_cirrus_kept == "stale" then
     return -- the origin fails: no reason to go past what the cache has
-  elseif var.http_authorization then
-    return -- what is kept from others because of one client's credentials may be kept for them
   end
   local lifetime = var.upstream_http_x_accel_expires
   if lifetime ~= "0" then
-    passes.forget(site, entry.base)
+    passes.forget(site, entry.asked)
     if lifetime and lifetime:byte() == 64 then -- "@…": to be asked for at each use, so it helps nobody to wait
       entry.kept_until = moment + UNSHARED
     end
   elseif (status == "MISS" or status == "BYPASS" or ngx.status < 500) and not var.upstream_http_x_cirrus_tags then
     -- Where there is an older answer to fall back on, a failing origin is no reason to go past it. And an answer with
     -- tags that is not stored may be the first of its site: the next one is.
-    passes.note(site, entry.base, moment)
+    passes.note(site, entry.asked, moment)
     if var.cirrus_door == "lead" then
-      flights.pass(var.cirrus_key)
+      flights.pass(flights.name(var.cirrus_key))
       var.cirrus_door = "cache" -- there is nothing left to finish
     end
   end

@@ -23,7 +23,7 @@ return function()
     count()
   end
   if door == "lead" then
-    flights.finish(var.cirrus_key)
+    flights.finish(flights.name(var.cirrus_key))
   end
   if tally.closing then
     require("cirrus.telemetry").leave()

@@ -11,7 +11,7 @@ local var = ngx.var
 return function()
   local site = sites.find(var.host)
   local is_last = var.upstream_http_x_accel_expires == "0" or var.upstream_http_x_cirrus_vary
-  if site and is_last and ngx.status < 500 then
+  if site and is_last and (ngx.status < 400 or ngx.status == 404 or ngx.status == 410) then
     invalidations.note(site.host, routing.entry(site, var.request_uri).path)
   end
 end

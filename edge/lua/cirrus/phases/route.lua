@@ -40,7 +40,7 @@ local function describe(entry)
 end
 
 local function note_pass(site, entry, moment)
-  passes.note(site, entry.base, moment)
+  passes.note(site, entry.asked, moment)
   return "pass"
 end
 
@@ -49,7 +49,7 @@ local function through_cache(site, entry, moment)
   if (entry.kept_until or 0) > moment then
     return "cache"
   end
-  local door = flights.take(entry.key)
+  local door = flights.take(flights.name(entry.key))
   return door == "pass" and note_pass(site, entry, moment) or door
 end
 
@@ -66,14 +66,14 @@ local function door_of(site, entry, kind)
       var.cirrus_body = object.body
       return "memory"
     end
-    if site.passes and passes.has(site, entry.base, moment) then
+    if site.passes and passes.has(site, entry.asked, moment) then
       return "pass"
     end
     describe(entry)
     local door = through_cache(site, entry, moment)
     return door == "cache" and hot.wants(entry, moment) and "capture" or door
   end
-  if site.passes and passes.has(site, entry.base, now()) then
+  if site.passes and passes.has(site, entry.asked, now()) then
     return "pass"
   end
   describe(entry)
@@ -88,8 +88,9 @@ function _M.public()
     var.cirrus_door = why
     return ""
   end
-  local entry = routing.entry(site, var.request_uri)
-  local door = door_of(site, entry, var.cirrus_kind)
+  local kind = var.cirrus_kind
+  local entry = routing.entry(site, var.request_uri, nil, kind)
+  local door = door_of(site, entry, kind)
   if door == "pass" then
     handover.site, handover.entry = site, entry
     if entry.rule then
