@@ -8,6 +8,7 @@ local cache_file = require "cirrus.cache_file"
 local freshness = require "cirrus.freshness"
 local generation = require "cirrus.generation"
 local guards = require "cirrus.guards"
+local invalidations = require "cirrus.invalidations"
 local passes = require "cirrus.passes"
 local purges = require "cirrus.purges"
 local routing = require "cirrus.routing"
@@ -62,7 +63,7 @@ function _M.of(scheme, host, target, request, answer)
   local rule, act, base = routing.judge(site, request)
   local summary = purges.summary(site.host)
   local hard, soft = purges.stamps(summary, site.host, path, query)
-  local whole = routing.key(hard, purges.invalidated(summary, site.host, path), base)
+  local whole = routing.key(hard, invalidations.stamp(site, path), base)
   return {
     domain = site.host, revision = site.rev, path = path, query = query,
     rule = rule and { id = rule.id, name = rule.name, actions = act },
@@ -73,7 +74,7 @@ function _M.of(scheme, host, target, request, answer)
     answer = lifetime(site, act, path, request, answer),
     purge = {
       hard = hard, soft = soft, known = summary.rev, tagged = site.tagged or false,
-      invalidated = purges.invalidated(summary, site.host, path) > 0, generation = generation.current(),
+      invalidated = invalidations.stamp(site, path) > 0, generation = generation.current(),
     },
     origins = labels(site.origins),
     node = settings.get().node,

@@ -7,6 +7,7 @@
 -- past the cache until Redis has told it. If Redis cannot be reached, it keeps its cache only if its last contact was
 -- moments ago and the machine has not been started anew since (what was not written to the disk would be missing).
 local beacon = require "cirrus.beacon"
+local files = require "cirrus.files"
 local settings = require "cirrus.settings"
 
 local state = ngx.shared.cirrus_state
@@ -16,32 +17,13 @@ local _M = {}
 -- Seconds that a start waits for Redis before it decides by itself.
 _M.PATIENCE = 2
 
-local function read(path)
-  local file = io.open(path, "r")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text or ""
-end
-
--- Write a small file in one step, so that nobody ever reads half of it.
-local function write(path, text)
-  local draft = path .. ".new"
-  local file, problem = io.open(draft, "w")
-  if file and file:write(text) and file:close() and os.rename(draft, path) then
-    return true
-  end
-  ngx.log(ngx.ERR, "could not write ", path, ": ", tostring(problem or "the disk may be full"))
-end
-
 local function this_boot()
-  return read("/proc/sys/kernel/random/boot_id"):match("%S+") or "unknown"
+  return files.read("/proc/sys/kernel/random/boot_id"):match("%S+") or "unknown"
 end
 
 -- Load what the last run left, before the first request.
 function _M.load()
-  state:set("generation", read(settings.get().generation):match("^%w+") or "0")
+  state:set("generation", files.read(settings.get().generation):match("^%w+") or "0")
 end
 
 function _M.current()
@@ -52,14 +34,15 @@ function _M.renew(why)
   local name = string.format("g%d", ngx.now() * 1000)
   state:set("generation", name)
   state:set("generation_note", why)
-  write(settings.get().generation, name .. "\n")
+  files.keep(settings.get().generation, name .. "\n") -- an older one must not come back
   ngx.log(ngx.WARN, "a new generation of the cache begins: ", why)
   beacon.bump(beacon.VERSION)
 end
 
--- Note that Redis was reached just now, and all that it had was taken.
+-- Note that Redis was reached just now, and all that it had was taken. It need not survive a power failure: after that
+-- it counts no more.
 function _M.note_contact()
-  write(settings.get().contact, string.format("%.3f %s\n", ngx.now(), this_boot()))
+  files.write(settings.get().contact, string.format("%.3f %s\n", ngx.now(), this_boot()))
 end
 
 -- Redis was reached: what has been purged is known now.
@@ -71,7 +54,7 @@ end
 -- It was not: may the cache be used all the same?
 function _M.give_up()
   local own = settings.get()
-  local at, boot = read(own.contact):match("^([%d.]+) (%S+)")
+  local at, boot = files.read(own.contact):match("^([%d.]+) (%S+)")
   local age = at and ngx.now() - tonumber(at)
   if not age or age < 0 or age > own.purge_grace or boot ~= this_boot() then
     _M.renew("this edge could not ask Redis which purges it missed (last contact: "

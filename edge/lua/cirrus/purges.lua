@@ -3,15 +3,12 @@
 --   purges.put("www.example.com", document, before)   take a purge document (docs/keyspace.md) in place of another
 --   purges.summary("www.example.com")                 -->  { rev = 17, all = 17, soft = 0, lengths = { 5 }, … }
 --   purges.stamps(summary, site, "/img/a", "x=1")     -->  hard, soft: the largest stamps that match this URL
---   purges.invalidate("www.example.com", "/a")        an unsafe request has changed /a (RFC 9111 section 4.4)
 --
 -- The largest hard stamp is part of an object's cache key, so what was fetched before the purge is never found again.
--- cirrus_purges   s:{site}        → the summary, JSON          u:, p:, t:{site} {name} → hard stamp
---                 U:, P:, T:{site} {name} → soft stamp          i:{site} {path} → time of the last invalidation, ms
+-- cirrus_purges   s:{site}        → the summary, JSON; flags = epoch      here → 1, once somebody has filled it
+--                 u:, p:, t:{site} {name} → hard stamp     U:, P:, T:{site} {name} → soft stamp
 -- Nothing is ever evicted. What finds no room widens the purge to its whole site: too much rather than too little.
-local beacon = require "cirrus.beacon"
 local cjson = require "cjson.safe"
-local generation = require "cirrus.generation"
 local metrics = require "cirrus.metrics"
 
 local dict = ngx.shared.cirrus_purges
@@ -23,8 +20,6 @@ local NOTHING = { rev = 0, all = 0, soft = 0, lengths = {}, tags = 0, soft_tags 
 -- Seconds that a record is kept which a document no longer lists. A name that is widened is listed as something else
 -- now; a worker that has read the summary before knows nothing of that, and must go on finding the name.
 local LINGER = 60
--- Seconds that an invalidation is remembered: longer than anything stays in a cache.
-local REMEMBERED = 31 * 86400
 
 -- letter of the hard stamps of each list; the soft ones have the capital letter
 local LISTS = { urls = "u", prefixes = "p", tags = "t" }
@@ -122,7 +117,7 @@ function _M.put(site, document, before)
     end
   end
   if done then
-    done, problem = dict:safe_set("s:" .. site, cjson.encode(summarize(document)))
+    done, problem = dict:safe_set("s:" .. site, cjson.encode(summarize(document)), 0, document.epoch)
   end
   if done then
     let_go(old, new)
@@ -148,15 +143,21 @@ function _M.forget(site, before)
   dict:expire("s:" .. site, LINGER)
 end
 
--- What a worker must know before it looks up single records; `local_all` counts what was invalidated here.
+-- What a worker must know before it looks up single records.
 function _M.summary(site)
   local text = dict:get("s:" .. site)
-  local summary = text and cjson.decode(text) or NOTHING
-  local invalidated = dict:get("i:" .. site)
-  if invalidated then
-    summary = setmetatable({ invalidated = invalidated }, { __index = summary })
-  end
-  return summary
+  return text and cjson.decode(text) or NOTHING
+end
+
+-- Is this memory empty because it is new: at a start, or at a reload that gave it another size? True once.
+function _M.is_new()
+  return (dict:safe_add("here", 1))
+end
+
+-- Is a site's document here in just this state?
+function _M.has(site, rev, epoch)
+  local text, epoch_here = dict:get("s:" .. site)
+  return text ~= nil and (epoch_here or 0) == epoch and cjson.decode(text).rev == rev
 end
 
 -- The largest hard and soft stamps that match a normalized URL of a site.
@@ -209,29 +210,6 @@ function _M.checksums(names)
   end
   table.sort(found)
   return table.concat(found, ",")
-end
-
--- -- what unsafe requests have changed, on this edge alone ------------------------------------------------
-
--- The time (ms) of the last invalidation that concerns a path, or 0.
-function _M.invalidated(summary, site, path)
-  if not summary.invalidated then
-    return 0
-  end
-  return max(summary.invalidated, dict:get("i:" .. site .. " " .. path) or 0)
-end
-
--- Invalidate a path with all its variants. True where it was not known yet.
-function _M.invalidate(site, path, at)
-  local key = "i:" .. site .. " " .. path
-  at = at or math.floor(ngx.now() * 1000)
-  local known = dict:get(key)
-  dict:safe_add("i:" .. site, 0, REMEMBERED) -- says that there is something to look for
-  if not dict:safe_set(key, max(at, (known or 0) + 1), REMEMBERED) and not dict:safe_set("i:" .. site, at) then
-    generation.renew("there was no room to note an invalidated URL; raise CIRRUS_EDGE_PURGE_MEMORY")
-  end
-  beacon.bump(beacon.slot(site))
-  return not known
 end
 
 return _M

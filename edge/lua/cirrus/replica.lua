@@ -45,7 +45,7 @@ function _M.load(path)
       state:set("stream", record[4])
     end
   end)
-  state:set("journal_size", size)
+  state:add("journal_size", size) -- after a reload the subscriber of before knows better
   if complete then
     state:set("domains", count(store.keys().domain))
     store.publish()

@@ -18,6 +18,7 @@ local devices = require "cirrus.devices"
 local entries = require "cirrus.entries"
 local generation = require "cirrus.generation"
 local hot = require "cirrus.hot"
+local invalidations = require "cirrus.invalidations"
 local purges = require "cirrus.purges"
 local rules = require "cirrus.rules"
 local tags = require "cirrus.tags"
@@ -83,7 +84,7 @@ local function restamp(site, entry, numbers)
   local version, place = numbers[VERSION], numbers[site.slot]
   local summary = summary_of(site, version, place)
   local hard, soft = purges.stamps(summary, site.host, entry.path, entry.query)
-  local key = _M.key(hard, purges.invalidated(summary, site.host, entry.path), entry.base)
+  local key = _M.key(hard, invalidations.stamp(site, entry.path), entry.base)
   local stamp = site.tagged and tags.stamp(summary, site.host, key) or nil
   if key ~= entry.key or stamp ~= entry.stamp then
     hot.drop(entry)

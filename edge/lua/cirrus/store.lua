@@ -2,6 +2,7 @@
 --
 -- cirrus_docs   doc:{kind}:{key}  → the document's text        rev:{kind}:{key} → revision, flags = epoch
 --               host:{name}       → the domain that owns the name   gone:{kind}:{key} → revision, flags = epoch
+--               here              → 1, once somebody has filled it
 --
 -- A change lets the beacon's version grow, which workers compare at each request. The purges of a site are spread
 -- out in a memory of their own (cirrus.purges).
@@ -17,19 +18,29 @@ local state = ngx.shared.cirrus_state
 
 local _M = {}
 
--- The revision and epoch of the newest state of a document that is known here, withdrawn or not: 0, 0 if none.
-function _M.known(kind, key)
-  local name = kind .. ":" .. key
-  local rev, epoch = docs:get("rev:" .. name)
-  if not rev then
-    rev, epoch = docs:get("gone:" .. name)
-  end
-  return rev or 0, epoch or 0
+-- Is some of the memory new, and so empty: at a start, or at a reload that gave it another size? True once.
+function _M.is_new()
+  local is_new = docs:safe_add("here", 1)
+  return purges.is_new() or is_new
 end
 
--- The revision and epoch of a document that is here, or nil.
+-- The revision and epoch of a document that is here, or nil. A purge is here where its records are: a reload may have
+-- taken their memory, and a worker of before the reload notes what it takes into the memory that it has.
 function _M.revision(kind, key)
-  return docs:get("rev:" .. kind .. ":" .. key)
+  local rev, epoch = docs:get("rev:" .. kind .. ":" .. key)
+  if rev and kind == "purge" and not purges.has(key, rev, epoch or 0) then
+    return nil
+  end
+  return rev, epoch or 0
+end
+
+-- The revision and epoch of the newest state of a document that is known here, withdrawn or not: 0, 0 if none.
+function _M.known(kind, key)
+  local rev, epoch = _M.revision(kind, key)
+  if not rev then
+    rev, epoch = docs:get("gone:" .. kind .. ":" .. key)
+  end
+  return rev or 0, epoch or 0
 end
 
 function _M.text(kind, key)

@@ -98,13 +98,13 @@ end
 
 -- An unsafe request has changed its URL, and perhaps what its answer points at (RFC 9111 section 4.4).
 local function invalidate(site, changed)
-  invalidations.note(site.host, changed)
+  invalidations.note(site, changed)
   for _, name in ipairs({ "Location", "Content-Location" }) do
     local target = references.path(var.host, var.request_uri, header[name])
     if target then
       local path = urls.normalize(target)
       if path ~= changed then
-        invalidations.note(site.host, path)
+        invalidations.note(site, path)
       end
     end
   end

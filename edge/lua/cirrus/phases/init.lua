@@ -1,9 +1,11 @@
--- init_by_lua, in the master process: settings, and the snapshot before any worker accepts a request.
+-- init_by_lua, in the master process, at the start and at each reload: settings, and the snapshot before any worker
+-- accepts a request. After a reload the shared memory is still there, but for what was given another size.
 require "resty.core"
 
 local beacon = require "cirrus.beacon"
 local generation = require "cirrus.generation"
 local invalidations = require "cirrus.invalidations"
+local platform = require "cirrus.platform"
 local replica = require "cirrus.replica"
 local resolver = require "cirrus.resolver"
 local settings = require "cirrus.settings"
@@ -16,20 +18,28 @@ require "cirrus.metrics"
 require "cirrus.sites"
 require "cirrus.subscriber"
 require "cirrus.telemetry"
-require("cirrus.platform").redis()
-require("cirrus.platform").dns()
+platform.redis()
+platform.dns()
 
 return function(path)
   settings.load(path)
+  if platform.is_trial() then
+    return -- `nginx -t`, perhaps beside a running edge, whose files these are
+  end
+  local state = ngx.shared.cirrus_state
+  if store.is_new() then
+    state:delete("beacon") -- the workers of before a reload keep the numbers that belong to their memory
+  end
   beacon.open(settings.get().passing)
   resolver.prepare()
-  ngx.shared.cirrus_state:add("started", ngx.now())
-  ngx.shared.cirrus_state:delete("compared") -- a new version of this software may take what the old one refused
-  if not store.is_loaded() then -- after a reload the shared memory is still there
-    ngx.shared.cirrus_state:set("boot", string.format("%.0f", ngx.now() * 1000))
+  state:add("started", ngx.now())
+  state:delete("compared") -- a new version of this software may take what the old one refused
+  if state:add("boot", string.format("%.0f", ngx.now() * 1000)) then
     generation.load()
     invalidations.load()
     tags.load()
+  end
+  if not store.is_loaded() then
     replica.load(settings.get().snapshot)
   end
 end

@@ -12,6 +12,6 @@ return function()
   local site = sites.find(var.host)
   local is_last = var.upstream_http_x_accel_expires == "0" or var.upstream_http_x_cirrus_vary
   if site and is_last and (ngx.status < 400 or ngx.status == 404 or ngx.status == 410) then
-    invalidations.note(site.host, routing.entry(site, var.request_uri).path)
+    invalidations.note(site, routing.entry(site, var.request_uri).path)
   end
 end
