@@ -296,9 +296,9 @@ def prepare(options: EdgeOptions) -> list[str]:
     folder = options.folder
     (folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
+    _refuse_second(options)  # first: these files belong to an edge that is running
     _write_private(folder / "settings.json", json.dumps(lua_settings(options), indent=1))
     _write_private(folder / "nginx.conf", nginx_conf(options, nginx))
-    _refuse_second(options)
     command = [nginx, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     tried = subprocess.run([*command, "-q", "-t"], capture_output=True, text=True)
     if tried.returncode:

@@ -19,8 +19,10 @@ def take(*, domain_id: int, host: str, targets: int, now: datetime) -> None:
     The row stays locked until that ends: the purges of one domain are made one after the other.
     """
     burst, per_second = settings.CIRRUS.purge_burst, settings.CIRRUS.purge_per_second
-    PurgeAllowance.objects.get_or_create(domain_id=domain_id, defaults={"room": burst, "at": now})
-    bucket = PurgeAllowance.objects.select_for_update().get(domain_id=domain_id)
+    # Looked for and locked in one step: one that is full again may be deleted at any moment before.
+    bucket, _ = PurgeAllowance.objects.select_for_update().get_or_create(
+        domain_id=domain_id, defaults={"room": burst, "at": now}
+    )
     room = refilled(
         room=bucket.room, seconds=(now - bucket.at).total_seconds(), burst=burst, per_second=per_second
     )
