@@ -1,6 +1,7 @@
 """The edge's Lua inside a real nginx: shared memory, timers and sockets, without the rest of an edge."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.servers import ROOT, eventually, free_port
 
 CONF = """
 {modules}
+{user}
 worker_processes 1; daemon off; pid "{dir}/pid"; error_log "{dir}/error.log" notice;
 events {{}}
 http {{
@@ -56,6 +58,7 @@ class LuaServer:
         (folder / "nginx.conf").write_text(
             CONF.format(
                 modules="\n".join(f'load_module "{path}";' for path in lua_modules(nginx)),
+                user="user root;" if os.geteuid() == 0 else "",  # the folder is this user's alone
                 dicts="\n".join(f"lua_shared_dict {n} {size};" for n, size in {**DICTS, **sizes}.items()),
                 **{"dir": folder, "root": ROOT, "port": self.port},
             )
