@@ -6,7 +6,8 @@
 --   numbers[beacon.slot("www.example.com")]   grows when a URL of this site is invalidated on this edge
 --
 -- A request compares a few of them, so they are read from a mapped file and not from a shared dictionary. The file is
--- named anew at each start: `nginx -t` beside a running edge must not touch the numbers of that one.
+-- named anew at each start, and at a reload that gives the memory another size: then the numbers of the workers from
+-- before belong to the memory that those have.
 local ffi = require "ffi"
 
 ffi.cdef [[

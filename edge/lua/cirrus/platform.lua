@@ -12,7 +12,6 @@ typedef struct { /* statvfs(3) of 64-bit Linux */
   int spare[16];
 } cirrus_statvfs;
 int statvfs(const char *path, cirrus_statvfs *found);
-extern uintptr_t ngx_test_config;
 ]]
 
 local SIGUSR1 = 10
@@ -39,11 +38,6 @@ end
 -- The DNS client: lua-resty-dns under either name.
 function _M.dns()
   return first_of("resty.dns.resolver", "nginx.dns.resolver")
-end
-
--- Is this nginx only asked whether its configuration is good (-t)?
-function _M.is_trial()
-  return ffi.C.ngx_test_config ~= 0
 end
 
 -- Does a process with this pid exist?

@@ -1,5 +1,6 @@
 -- init_by_lua, in the master process, at the start and at each reload: settings, and the snapshot before any worker
--- accepts a request. After a reload the shared memory is still there, but for what was given another size.
+-- accepts a request. After a reload the shared memory is still there, but for what was given another size. A trial run
+-- (`nginx -t`) runs none of this, so that it may take place beside a running edge.
 require "resty.core"
 
 local beacon = require "cirrus.beacon"
@@ -23,9 +24,6 @@ platform.dns()
 
 return function(path)
   settings.load(path)
-  if platform.is_trial() then
-    return -- `nginx -t`, perhaps beside a running edge, whose files these are
-  end
   local state = ngx.shared.cirrus_state
   if store.is_new() then
     state:delete("beacon") -- the workers of before a reload keep the numbers that belong to their memory
