@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from domains.models import CacheRule, Domain
@@ -29,7 +29,7 @@ from edge.tasks import drain_outbox, expire_purges, settle_publications
 from nodes.models import Node
 from tests.edge.keyspace_reader import acknowledge, changes, documents, meta, tombstones
 from tests.factories import DomainFactory, HostNameFactory, NodeFactory
-from tests.servers import ROOT
+from tests.servers import ROOT, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -304,6 +304,36 @@ def test_a_domain_has_an_allowance_that_says_when_there_is_room(keyspace, domain
     ask(domain, "/c", "/d")
     with pytest.raises(PurgeLimited, match="more than one request may have"):
         ask(domain, *(f"/{n}" for n in range(4)))
+
+
+def test_an_allowance_may_be_forgotten_while_it_is_taken(keyspace, domain):
+    ask(domain, "/a")
+    problems = []
+
+    def one():
+        try:
+            purge_request(domains=[domain], urls=["/b"])
+        except Exception as problem:
+            problems.append(problem)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=one)
+    with transaction.atomic():
+        PurgeAllowance.objects.all().delete()
+        other.start()
+        if connection.vendor == "postgresql":  # where it waits for the row, and not for the whole database
+            eventually(is_waited_for)
+    other.join()
+    assert problems == []
+    assert PurgeAllowance.objects.count() == 1
+
+
+def is_waited_for():
+    """Whether another connection to this database waits for a lock that somebody has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 # -- where it is -----------------------------------------------------------------------------------------
