@@ -288,6 +288,22 @@ def test_no_glob_takes_long():
     assert not globs.matches("/" + "**/a" * 125, "/" + "a/" * 4_000 + "b")
 
 
+@pytest.mark.parametrize("pattern", ["/img/**-*.jpg", "/**a**-*x*-*.jpg", "/**-*/*.jpg", "/**-*-z"])
+def test_a_path_of_strangers_costs_a_glob_no_more_than_its_length(pattern):
+    def steps(length: int) -> int:
+        counted = lua.eval("""function(matches, pattern, path)
+          local steps = 0
+          jit.off(matches)
+          debug.sethook(function() steps = steps + 1 end, "", 1)
+          matches(pattern, path)
+          debug.sethook()
+          return steps
+        end""")
+        return int(counted(globs.matches, pattern, "/img/a" + "-" * length + "y"))
+
+    assert steps(2_000) < 2.2 * steps(1_000)
+
+
 def test_a_pattern_that_does_not_compile_holds_for_no_request_and_is_told():
     list_ = compiled(rule({"what": "path", "how": "regex", "values": ["("], "negate": True}))
 
