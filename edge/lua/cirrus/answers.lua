@@ -52,6 +52,7 @@ function _M.judge(site, act)
     date_at = time_of(header["Date"] or var.upstream_http_date),
     age = _M.age(),
     vary = vary,
+    etag = single("ETag"),
     set_cookie = header["Set-Cookie"] ~= nil,
     cookie = var.http_cookie ~= nil,
     authorization = var.http_authorization ~= nil,

@@ -32,6 +32,7 @@ local function lifetime(site, act, path, request, answer)
     date_at = date,
     age = headers.age,
     vary = headers.vary,
+    etag = headers.etag,
     set_cookie = headers["set-cookie"] ~= nil,
     cookie = request.headers.cookie ~= nil,
     authorization = request.headers.authorization ~= nil,

@@ -18,8 +18,8 @@ local HEURISTIC = {
   [404] = true, [405] = true, [410] = true, [414] = true, [501] = true,
 }
 local NEGATIVE = { [404] = true, [410] = true }
--- A part, and a note about what somebody else has: never the answer to another request.
-local NEVER = { [206] = true, [304] = true }
+-- A note about what somebody else has: never the answer to another request.
+local NOT_MODIFIED, PARTIAL = 304, 206
 -- What an origin may mean by must-understand (RFC 9111 section 5.2.2.3): the statuses of RFC 9110.
 local UNDERSTOOD = {
   [302] = true, [303] = true, [307] = true, [400] = true, [401] = true, [402] = true, [403] = true, [406] = true,
@@ -72,6 +72,15 @@ local function is_forbidden(answer, said, act)
   end
   -- RFC 9111 section 3.5: an answer to a request with credentials is somebody's own.
   return answer.authorization and not (said["public"] or said["s-maxage"] or said["must-revalidate"])
+end
+
+-- A part is the answer to no other request, but where the edge itself asks for slices. nginx joins slices that say the
+-- same ETag, so that it must be there, and be a strong one: else two versions would become one answer.
+local function is_loose(answer, act)
+  if answer.status == PARTIAL then
+    return not (act.slices and answer.etag and answer.etag:find('^"[^"]*"$'))
+  end
+  return answer.status == NOT_MODIFIED
 end
 
 local function ttl_of_status(list, status)
@@ -136,10 +145,9 @@ local function windows(said, ttl, is_explicit, cache, act)
   return min(on_error, room), min(on_update, room)
 end
 
--- answer: status, cache_control, cdn_cache_control, surrogate_control, expires, age, vary (texts or nil), expires_at
--- and date_at (Unix times or nil), now (Unix time), and as booleans: set_cookie, authorization and cookie (the
--- request had one),
---   validator (has the answer an ETag or a Last-Modified?), mislabelled (cirrus.guards).
+-- answer: status, cache_control, cdn_cache_control, surrogate_control, expires, age, vary, etag (texts or nil),
+-- expires_at and date_at (Unix times or nil), now (Unix time), and as booleans: set_cookie, authorization and cookie
+-- (the request had one), validator (has the answer an ETag or a Last-Modified?), mislabelled (cirrus.guards).
 -- Returns a table (not to be changed):
 --   store         may it be stored? Where ttl is 0, only to be asked for by its validator at each use.
 --   ttl, stale_error, stale_update   seconds
@@ -149,7 +157,7 @@ function _M.of(answer, cache, act)
   if answer.mislabelled and cache.guard ~= false then
     return GUARDED
   end
-  if act.bypass or (NEVER[answer.status] and not (act.slices and answer.status == 206)) then
+  if act.bypass or is_loose(answer, act) then
     return NOT_STORED
   end
   -- A field for CDNs replaces Cache-Control and Expires as a whole.
