@@ -97,40 +97,70 @@ local function take(origin, address)
   end
 end
 
-local function attempt(site, status, tried, last)
+local function has(list, name)
+  for i = 1, #list do
+    if list[i] == name then
+      return true
+    end
+  end
+  return false
+end
+
+-- May the origin get headers that are in no key although an answer may depend on them? Where the domain has no guard
+-- all of them, and those that the rule makes part of the key.
+local function is_open(site, act)
+  if site.cache.guard == false then
+    return true
+  end
+  for _, name in ipairs(act and act.key_headers or {}) do
+    if has(settings.get().unkeyed_headers, name) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Where nginx drops none of those headers, take off those that are not part of the key after all.
+local function clear_unkeyed(site, act)
+  if site.cache.guard ~= false then
+    for _, name in ipairs(settings.get().unkeyed_headers) do
+      if not has(act.key_headers, name) then
+        ngx.req.clear_header(name)
+      end
+    end
+  end
+end
+
+local function attempt(site, act, status, tried, last)
   local origin, address = choose(site, tried, last)
   if not origin then
     return answer(status, "No origin of this site can be reached.")
   end
   var.cirrus_host_header = ""
   take(origin, address)
+  local open = is_open(site, act)
+  if open then
+    clear_unkeyed(site, act)
+  end
   if origin.scheme == "https" then
     var.cirrus_sni = origin.server_name
-    return ngx.exec(origin.verify and "@tls" or "@tls_unverified")
+    return ngx.exec((open and "@open_tls" or "@tls") .. (origin.verify and "" or "_unverified"))
+  elseif open then
+    return ngx.exec("@open_plain")
   end
   -- Else the location's own proxy_pass goes on.
 end
 
--- What the origin must not get: headers that are in no key although an answer may depend on them, and cookies where
--- a rule strips them.
-local function must_clear(site, act)
-  return (site.cache.guard ~= false and var.cirrus_unkeyed ~= ""), (act ~= nil and act.strip_cookies == true),
-    var.cirrus_hops ~= ""
+-- What else the origin must not get: what the client's Connection names, and cookies where a rule strips them.
+local function must_clear(act)
+  return act ~= nil and act.strip_cookies == true, var.cirrus_hops ~= ""
 end
 
-local function clear_headers(site, act)
-  local unkeyed, cookies, named = must_clear(site, act)
+local function clear_headers(act)
+  local cookies, named = must_clear(act)
   if named then
     for _, name in ipairs(hops.listed(var.http_connection)) do
       ngx.req.clear_header(name)
-    end
-  end
-  if unkeyed then
-    local keyed = act and act.key_headers and " " .. table.concat(act.key_headers, " ") .. " " or ""
-    for _, name in ipairs(settings.get().unkeyed_headers) do
-      if not keyed:find(" " .. name .. " ", 1, true) then -- the rule makes it part of the key
-        ngx.req.clear_header(name)
-      end
     end
   end
   if cookies then
@@ -144,9 +174,9 @@ local function plan(site, act, is_normal)
   if not origin or origin.scheme ~= "http" then
     return "slow"
   end
-  local unkeyed, cookies, named = must_clear(site, act)
+  local cookies, named = must_clear(act)
   local address = resolver.only_address(origin.host)
-  if unkeyed or cookies or named or not address then
+  if cookies or named or not address or is_open(site, act) then
     return "slow"
   end
   take(origin, address)
@@ -205,8 +235,9 @@ function _M.first()
   end
   local path, query = urls.normalize(var.request_uri)
   var.cirrus_target = query and path .. "?" .. query or path
-  clear_headers(site, sites.act(site, var.cirrus_rule))
-  return attempt(site, ngx.HTTP_BAD_GATEWAY, ",", nil)
+  local act = sites.act(site, var.cirrus_rule)
+  clear_headers(act)
+  return attempt(site, act, ngx.HTTP_BAD_GATEWAY, ",", nil)
 end
 
 -- nginx could not get an answer from the origin (502) or not in time (504).
@@ -235,7 +266,7 @@ function _M.next()
   if var.cirrus_target == "" then
     var.cirrus_target = var.request_uri -- it is normal, or first() would have set it
   end
-  return attempt(site, status, tried, failed.address)
+  return attempt(site, sites.act(site, var.cirrus_rule), status, tried, failed.address)
 end
 
 return _M
