@@ -11,6 +11,7 @@
 --
 -- An object is { body, headers = { { name, value }, … }, at, expires, fill, checksums }; times are Unix times.
 local entries = require "cirrus.entries"
+local lines = require "cirrus.lines"
 local metrics = require "cirrus.metrics"
 local settings = require "cirrus.settings"
 local tally = require "cirrus.tally"
@@ -46,6 +47,9 @@ function _M.find(entry, now)
   local object = entry.object
   if entry.vary then
     object = entry.variants[variant(entry.vary)]
+    if object and lines.repeats(entry.vary.headers) then
+      return nil -- the cache on disk looks at all the lines
+    end
   end
   if object and object.expires > now then
     return object
@@ -71,11 +75,14 @@ end
 
 -- -- capturing -----------------------------------------------------------------------------------------------
 
--- The names of nginx's variables for the headers of a Vary field; nil where there are too many.
+-- The names of nginx's variables for the headers of a Vary field, and as `headers` their own; nil where there are too
+-- many.
 local function vary_variables(field)
-  local names = {}
+  local names = { headers = {} }
   for name in field:gmatch("[^%s,]+") do
-    names[#names + 1] = "http_" .. name:lower():gsub("-", "_")
+    name = name:lower()
+    names.headers[#names + 1] = name
+    names[#names + 1] = "http_" .. name:gsub("-", "_")
   end
   return #names <= MAX_VARY and names or nil
 end
@@ -105,6 +112,8 @@ function _M.begin(entry, now, until_time)
   local names = vary_variables(var.upstream_http_x_cirrus_vary or "")
   if ngx.status ~= 200 or not length or length > _M.MAX_BODY or not names or until_time <= now + 1 then
     return nil
+  elseif #names > 0 and lines.repeats(names.headers) then
+    return nil -- a variant of its own, which its first line does not tell
   end
   local said = ngx.header["Cache-Status"]
   said = type(said) == "table" and table.concat(said, ", ") or said

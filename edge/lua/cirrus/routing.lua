@@ -13,12 +13,14 @@
 -- and what memory holds of it goes where its key has changed.
 local beacon = require "cirrus.beacon"
 local cache_key = require "cirrus.cache_key"
+local cookies = require "cirrus.cookies"
 local country = require "cirrus.country"
 local devices = require "cirrus.devices"
 local entries = require "cirrus.entries"
 local generation = require "cirrus.generation"
 local hot = require "cirrus.hot"
 local invalidations = require "cirrus.invalidations"
+local lines = require "cirrus.lines"
 local purges = require "cirrus.purges"
 local rules = require "cirrus.rules"
 local tags = require "cirrus.tags"
@@ -34,17 +36,30 @@ local function header(name)
 end
 
 local function cookie(name)
-  return var["cookie_" .. name]
+  return (cookies.find(var.http_cookie, name))
 end
 
--- How each input of a rule is read from the request that is being served.
+-- headers: all of them (cirrus.lines).
+local function one_line(headers, name)
+  local value = headers and rawget(headers, name)
+  if type(value) == "table" then
+    return value[1], true
+  end
+  return value, headers == nil
+end
+
+-- How each input of a rule is read from the request that is being served: its value, and whether there is another one
+-- that the origin may go by.
 local READ = {
   method = function() return ngx.req.get_method() end,
-  header = function(input) return header(input.name) end,
-  cookie = function(input) return cookie(input.name) end,
+  header = function(input, headers) return one_line(headers, input.name) end,
+  cookie = function(input) return cookies.find(var.http_cookie, input.name) end,
   address = function() return var.remote_addr end,
   country = function() return country.of() end,
-  device = function() return devices.of(var.http_user_agent) end,
+  device = function(_, headers)
+    local agent, is_unclear = one_line(headers, "user-agent")
+    return devices.of(agent), is_unclear
+  end,
 }
 
 -- The request that is being served, as rules see it.
@@ -55,11 +70,16 @@ local function request_of(path, query)
   }
 end
 
--- What a site's rules depend on besides the URL, as one text to remember an entry by.
-local function remembered_by(inputs, uri)
-  local parts = { uri }
+-- What a site's rules depend on besides the URL, as one text to remember an entry by; nil where the request says one of
+-- these twice, since nobody knows which of the two its origin goes by.
+local function remembered_by(site, uri)
+  local inputs, parts = site.inputs, { uri }
+  local headers = site.reads_headers and lines.read()
   for i = 1, #inputs do
-    local value = READ[inputs[i].what](inputs[i])
+    local value, is_unclear = READ[inputs[i].what](inputs[i], headers)
+    if is_unclear then
+      return nil
+    end
     parts[#parts + 1] = value and "=" .. value or "" -- an empty header is not an absent one
   end
   return table.concat(parts, "\n")
@@ -115,6 +135,14 @@ local function new_entry(site, uri, scheme)
   }
 end
 
+-- Of a request that must go past the cache: not remembered, lest others get it.
+local function unclear_entry(site, uri, scheme, numbers)
+  local entry = new_entry(site, uri, scheme)
+  entry.pass = true
+  restamp(site, entry, numbers)
+  return entry
+end
+
 -- The entry of the request that is being served, for `uri` (as the client spelled it); `scheme` where it is not the
 -- connection's, `kind` where the caller knows $cirrus_kind. Each host name and scheme of a site has entries of its
 -- own, as it has objects of its own.
@@ -126,7 +154,10 @@ function _M.entry(site, uri, scheme, kind)
     name = scheme .. "://" .. host .. uri
   end
   if site.inputs then
-    name = remembered_by(site.inputs, name)
+    name = remembered_by(site, name)
+    if not name then
+      return unclear_entry(site, uri, scheme, numbers)
+    end
   end
   if (kind or var.cirrus_kind) ~= "plain" and var.http_authorization then
     name = "authorized " .. name

@@ -3,6 +3,7 @@
 --   local compiled = rules.compile(document.rules, { regex = …, networks = require "cirrus.networks" })
 --   rules.match(compiled, request)  → the first rule of the list that matches, as the document has it, or nil
 --   compiled.inputs   → { { what = "method" }, { what = "header", name = "accept-language" }, { what = "device" } }
+--   compiled.reads_headers   → true: a header is among them
 --   compiled.problems → sentences about patterns that do not compile; such a condition holds for no request
 --
 -- inputs: what a match or a key depends on beside path and query; what = method, header, cookie (both with a
@@ -148,6 +149,7 @@ local function add_input(compiled, what, name)
   if not compiled.seen[id] then
     compiled.seen[id] = true
     compiled.inputs[#compiled.inputs + 1] = { what = what, name = name }
+    compiled.reads_headers = compiled.reads_headers or what == "header" or what == "device"
   end
 end
 
@@ -186,7 +188,7 @@ end
 
 -- list: the rules of a valid document, or nil.
 function _M.compile(list, tools)
-  local compiled = { rules = {}, inputs = {}, problems = {}, seen = {} }
+  local compiled = { rules = {}, inputs = {}, reads_headers = false, problems = {}, seen = {} }
   for i, rule in ipairs(list or {}) do
     local tests = {}
     for k, condition in ipairs(rule.when) do

@@ -44,6 +44,7 @@ local function compile_rules(document)
   end
   document.compiled = rules.compile(list, TOOLS)
   document.inputs = #document.compiled.inputs > 0 and document.compiled.inputs or nil
+  document.reads_headers = document.compiled.reads_headers
   document.acts = {}
   for _, rule in ipairs(list) do
     document.acts[tostring(rule.id)] = rule["then"]

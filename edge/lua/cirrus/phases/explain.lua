@@ -5,6 +5,7 @@
 -- Answers JSON. Nothing is fetched and nothing is changed.
 local beacon = require "cirrus.beacon"
 local cjson = require "cjson.safe"
+local cookies = require "cirrus.cookies"
 local devices = require "cirrus.devices"
 local explanation = require "cirrus.explanation"
 
@@ -28,14 +29,6 @@ local function fields(lines)
   return map
 end
 
-local function cookies(field)
-  local map = {}
-  for name, value in (field or ""):gmatch("%s*([^=;%s]+)=([^;]*)") do
-    map[name] = map[name] or value
-  end
-  return map
-end
-
 return function()
   local args = ngx.req.get_uri_args(100)
   local scheme, host, target = tostring(args.url or ""):match("^(https?)://([^/:?#]+)[:%d]*(.*)$")
@@ -46,11 +39,10 @@ return function()
     return say(503, { problem = "This edge has no configuration yet." })
   end
   local headers = fields(args.header)
-  local jar = cookies(headers.cookie)
   local result = explanation.of(scheme, host:lower(), target == "" and "/" or target, {
     method = tostring(args.method or "GET"),
     header = function(name) return headers[name] end,
-    cookie = function(name) return jar[name] end,
+    cookie = function(name) return (cookies.find(headers.cookie, name)) end,
     address = type(args.address) == "string" and args.address or "127.0.0.1",
     country = type(args.country) == "string" and args.country or "",
     user_agent = headers["user-agent"],
