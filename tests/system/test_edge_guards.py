@@ -9,8 +9,8 @@ import pytest
 
 from domains.models import Domain
 from edge.models import Publication
-from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory
-from tests.servers import OriginAnswer, eventually
+from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory, OriginFactory
+from tests.servers import OriginAnswer, certificate_for, eventually, free_port
 
 pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
 
@@ -76,6 +76,32 @@ def test_what_a_rule_has_in_the_key_reaches_the_origin_and_nothing_else_does(edg
         assert "X-Rewrite-URL" not in got
     assert sent(edge, domain, "/shop/a", "X-Original-URL: /x")[0] == "HIT"
     assert sent(edge, domain, "/shop/a", "X-Original-URL: /z")[0] == "MISS"
+
+
+@pytest.mark.parametrize("guard", [True, False])
+def test_the_guard_holds_for_https_origins_and_for_the_second_one_that_is_tried(
+    one_node, start_edge, start_origin, tmp_path, guard
+):
+    context, trusted = certificate_for("origin.example.com", folder=tmp_path)
+    edge, secure, plain = (
+        start_edge(CIRRUS_EDGE_CA_BUNDLE=str(trusted)),
+        start_origin(tls=context),
+        start_origin(),
+    )
+    https = {"origin__scheme": "https", "origin__port": secure.port, "origin__sni": "origin.example.com"}
+    domains = [
+        DomainFactory(guard=guard, **https),
+        DomainFactory(guard=guard, **https, origin__verify=False),
+        DomainFactory(guard=guard, origin__port=free_port()),  # nobody listens there
+    ]
+    OriginFactory(domain=domains[2], port=plain.port, backup=True)
+    for domain, origin in zip(domains, (secure, secure, plain), strict=True):
+        known(edge, domain)
+        for method in ("GET", "PUT"):
+            edge.request(method, domain.host, f"/{method}", headers={"X-Original-URL": "/x", "X-Kept": "1"})
+            assert origin.requests[-1].path == f"/{method}"
+            assert origin.requests[-1].headers["X-Kept"] == "1"
+            assert ("X-Original-URL" in origin.requests[-1].headers) is not guard
 
 
 @pytest.mark.parametrize(
