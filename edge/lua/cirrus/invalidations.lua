@@ -6,9 +6,9 @@
 --   invalidations.load()                     at the start, before the first request
 --
 -- Strangers choose these paths, so a site has a fixed number of places that its paths share by their checksum: a change
--- of one takes those that share its place along. The places lie in a memory of their own, 32 bytes for a name and a
--- stamp and about 100 for their keeping, so that 64 MB have room for all the places of 384 sites and for 130,000 sites
--- besides. Where it is full, all of the site is taken, and other sites are left alone.
+-- of one takes those that share its place along. The places lie in a memory of their own, 128 bytes each: its 64 MB
+-- have room for every place of 380 sites, and besides for 130,000 sites as a whole. Where there is no room for another
+-- place, all of its site is taken, and other sites are left alone.
 --
 -- cirrus_invalidations   {site's id}          → stamp of the whole site; 0: only places have changed
 --                        {site's id} {place}  → stamp of the place          stamp → the last one that was given
