@@ -8,6 +8,7 @@ import os
 import pwd
 import resource
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -297,13 +298,43 @@ def prepare(options: EdgeOptions) -> list[str]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     _refuse_second(options)  # first: these files belong to an edge that is running
-    _write_private(folder / "settings.json", json.dumps(lua_settings(options), indent=1))
-    _write_private(folder / "nginx.conf", nginx_conf(options, nginx))
-    command = [nginx, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    tried = subprocess.run([*command, "-q", "-t"], capture_output=True, text=True)
+    _write_files(options, nginx)
+    return [*_command(options, nginx), "-g", "daemon off;"]
+
+
+def reload(options: EdgeOptions) -> None:
+    """Give a running edge the settings of now, without refusing a connection.
+
+    Its nginx starts new workers and lets the old ones finish. Raises `EdgeCannotStart` where it does not run,
+    or with a sentence of nginx, which then goes on with what it has.
+    """
+    label_validator(options.node)
+    try:
+        pid = int((options.folder / "nginx.pid").read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError) as error:
+        raise EdgeCannotStart(
+            f"The edge {options.node} does not run from {options.folder}; start it without --reload."
+        ) from error
+    _write_files(options, nginx_binary())
+    os.kill(pid, signal.SIGHUP)
+
+
+def _command(options: EdgeOptions, nginx: str, *, conf: str = "nginx.conf") -> list[str]:
+    return [nginx, "-e", "stderr", "-p", str(options.folder), "-c", str(options.folder / conf)]
+
+
+def _write_files(options: EdgeOptions, nginx: str) -> None:
+    """Write settings.json and nginx.conf, once nginx has taken them on trial."""
+    folder = options.folder
+    _write_private(folder / "nginx.conf.new", nginx_conf(options, nginx))
+    tried = subprocess.run(
+        [*_command(options, nginx, conf="nginx.conf.new"), "-q", "-t"], capture_output=True, text=True
+    )
     if tried.returncode:
         raise EdgeCannotStart(f"nginx refuses its configuration: {tried.stderr.strip()}")
-    return [*command, "-g", "daemon off;"]
+    _write_private(folder / "settings.json", json.dumps(lua_settings(options), indent=1))
+    (folder / "nginx.conf.new").rename(folder / "nginx.conf")
 
 
 def _refuse_second(options: EdgeOptions) -> None:

@@ -12,7 +12,7 @@ def main() -> None:
         sys.exit(f"usage: just bench NAME, with NAME one of: {', '.join(NAMES)}")
     name = sys.argv[1]
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    # All caches in memory: a miss would else measure how the file system of the disk makes files, with all servers.
+    # All caches in memory: else a miss measures how a disk's file system makes files, with all servers.
     if os.access("/dev/shm", os.W_OK):
         os.environ.setdefault("TMPDIR", "/dev/shm")
     import django

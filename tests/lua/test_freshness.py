@@ -266,3 +266,16 @@ def test_a_rule_tells_the_client_how_long_to_keep_what_may_be_stored():
     assert "browser" not in fresh()
     assert "browser" not in fresh(act={"browser_ttl": 5}, cache_control="private")
     assert "browser" not in fresh(act={"browser_ttl": 5}, cache_control="no-cache", validator=True)
+
+
+def test_a_ruled_lifetime_of_zero_is_asked_about_before_it_is_served():
+    kept = {"etag": '"v1"', "validator": True}
+    result = fresh(act={"edge_ttl": 0}, **kept)
+    assert (result["store"], result["ttl"], result["stale_update"]) == (True, 0, 0)
+    assert fresh(act={"edge_ttl": 0, "stale_while_revalidate": 5}, **kept)["stale_update"] == 5
+
+
+def test_parts_of_large_objects_have_the_domains_lifetime_where_the_origin_is_silent():
+    part = {"status": 206, "etag": '"v1"', "validator": True}
+    assert fresh(act={"slices": True}, **part)["ttl"] == 300
+    assert fresh(**part)["store"] is False

@@ -66,6 +66,21 @@ def test_a_large_object_is_fetched_in_parts_and_each_part_once(edge, domain, ori
     assert asked_for(origin, "/large/film") == parts
 
 
+def test_parts_are_kept_also_where_the_origin_says_no_lifetime(edge, domain, origin):
+    def silent(request):
+        answer = ranged(request)
+        return OriginAnswer(
+            answer.status, answer.body, tuple(h for h in answer.headers if h[0] != "Cache-Control")
+        )
+
+    origin.answer = silent
+    for _ in range(2):
+        answer = edge.get(domain.host, "/large/silent", headers={"Range": "bytes=0-9"})
+        assert (answer.status_code, answer.content) == (206, LARGE[:10])
+    assert answer.headers["X-Cache"] == "HIT"
+    assert len(asked_for(origin, "/large/silent")) == 1
+
+
 def test_a_client_that_wants_a_part_costs_the_origin_that_part(edge, domain, origin):
     answer = edge.get(domain.host, "/large/part", headers={"Range": "bytes=100000-100009"})
     assert (answer.status_code, answer.content) == (206, LARGE[100000:100010])
@@ -92,6 +107,8 @@ def test_an_object_without_such_a_rule_serves_parts_of_what_it_has(edge, domain,
     assert asked_for(origin, "/whole") == [None]
     beyond = edge.get(domain.host, "/whole", headers={"Range": f"bytes={len(LARGE)}-"})
     assert beyond.status_code == 416
+    raw = beyond.raw.headers
+    assert [len(raw.getlist(name)) for name in ("X-Cache", "Via", "X-Request-Id", "Cache-Status")] == [1] * 4
 
 
 # -- many for one ----------------------------------------------------------------------------------

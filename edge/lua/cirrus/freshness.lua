@@ -105,7 +105,8 @@ local function origins_lifetime(answer, said, is_targeted, cache, act)
   local lifetime = explicit_lifetime(answer, said, is_targeted)
   if not lifetime then
     -- To a request with a cookie, an answer that says nothing may be made for one person.
-    if not HEURISTIC[answer.status] or (answer.cookie and not act.strip_cookies) then
+    local may = HEURISTIC[answer.status] or (answer.status == 206 and act.slices)
+    if not may or (answer.cookie and not act.strip_cookies) then
       return nil
     end
     lifetime = NEGATIVE[answer.status] and cache.negative_ttl or cache.default_ttl
@@ -127,7 +128,7 @@ local NOT_STORED = { store = false, ttl = 0, stale_error = 0, stale_update = 0 }
 local GUARDED = { store = false, ttl = 0, stale_error = 0, stale_update = 0, guarded = true }
 
 -- How long an answer may be used when it is stale.
-local function windows(said, ttl, is_explicit, cache, act)
+local function windows(said, ttl, is_explicit, cache, act, ruled)
   if not act.force and (said["must-revalidate"] or said["proxy-revalidate"] or said["no-cache"]) then
     return 0, 0
   end
@@ -135,8 +136,11 @@ local function windows(said, ttl, is_explicit, cache, act)
   local silent = act.force or not said["s-maxage"]
   local on_error = silent and (cache.stale_if_error or _M.STALE_ON_ERROR) or 0
   local on_update = silent and (cache.stale_while_revalidate or _M.STALE_WHILE_UPDATING) or 0
-  -- Nobody asked for this one, so it is never more than a tenth of a lifetime that the origin has chosen.
-  if is_explicit then
+  -- Nobody asked for this one, so it is never more than a tenth of a lifetime that the origin has chosen; and who has
+  -- set a lifetime of 0 wants each answer to be asked about first.
+  if ruled == 0 then
+    on_update = 0
+  elseif is_explicit then
     on_update = min(on_update, floor(ttl / 10))
   end
   on_error = act.stale_if_error or seconds(said["stale-if-error"]) or on_error
@@ -178,7 +182,7 @@ function _M.of(answer, cache, act)
   if ttl == 0 and not answer.validator then
     return NOT_STORED
   end
-  local on_error, on_update = windows(said, ttl, is_explicit, cache, act)
+  local on_error, on_update = windows(said, ttl, is_explicit, cache, act, ruled)
   local browser = act.browser_ttl and not no_cache
     and (act.browser_ttl > 0 and "max-age=" .. act.browser_ttl or "no-cache") or nil
   return { store = true, ttl = ttl, stale_error = on_error, stale_update = on_update, browser = browser }

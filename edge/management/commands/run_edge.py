@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from edge.errors import EdgeCannotStart
-from edge.runtime import EdgeOptions, prepare
+from edge.runtime import EdgeOptions, prepare, reload
 
 
 def port(text: str) -> int:
@@ -30,11 +30,21 @@ class Command(BaseCommand):
         parser.add_argument("--node", required=True, help="the node's name, as in the portal")
         parser.add_argument("--http-port", type=port, default=settings.CIRRUS.edge_http_port)
         parser.add_argument("--status-port", type=port, default=settings.CIRRUS.edge_status_port)
-        parser.add_argument("--check", action="store_true", help="write and check the configuration only")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--check", action="store_true", help="write and check the configuration only")
+        what.add_argument(
+            "--reload",
+            action="store_true",
+            help="give the running edge of this name the settings of now, without refusing a connection",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         edge = EdgeOptions(options["node"], options["http_port"], options["status_port"])
         try:
+            if options["reload"]:
+                reload(edge)
+                self.stdout.write(f"The edge {edge.node} has the settings of now.")
+                return
             command = prepare(edge)
         except EdgeCannotStart as error:
             raise CommandError(str(error)) from error

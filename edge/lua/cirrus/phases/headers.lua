@@ -134,6 +134,9 @@ return function()
     return hot.send_headers(object, moment, settings.get().node, handover.host)
   end
   handover.capture = nil
+  if ngx.status == 416 and header["X-Cache"] then -- nginx sends such a range's answer through here a second time
+    header["X-Cache"], header["Via"], header["X-Request-Id"], header["Cache-Status"] = nil, nil, nil, nil
+  end
   if var.cirrus_door == "pass" then
     return passed()
   end
@@ -160,7 +163,7 @@ return function()
   elseif status then
     fetched(site, entry, status, moment)
     tell({
-      ttl = ttl, status = ngx.status, varies = header["Vary"] ~= nil,
+      ttl = ttl, status = ngx.status, varies = var.upstream_http_x_cirrus_vary ~= nil,
       stored = var.upstream_http_x_accel_expires ~= "0", failed = var.upstream_http_x_cirrus_kept == "stale",
     })
   end
