@@ -13,6 +13,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
+from domains.models import CacheRule
+from domains.rule_summary import rule_summary
 from edge.errors import NotExplained
 from nodes.models import Node
 
@@ -24,13 +26,18 @@ _opener = build_opener(ProxyHandler({}))  # edges are near; a proxy for the oute
 
 @dataclass(frozen=True)
 class Question:
-    """A request as a client may send it. `headers` are (name, value); cookies are in a Cookie header."""
+    """A request as a client may send it, and the origin's answer to it.
+
+    `headers` and `answer` are (name, value); a client's cookies are in a Cookie header.
+    """
 
     url: str
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     address: str = ""
     country: str = ""
+    status: int = 200
+    answer: tuple[tuple[str, str], ...] = ()
 
     def arguments(self) -> str:
         """The query of the edge's endpoint."""
@@ -38,15 +45,28 @@ class Question:
         given += [
             (name, value) for name, value in (("address", self.address), ("country", self.country)) if value
         ]
-        return urlencode([*given, *(("header", f"{name}: {value}") for name, value in self.headers)])
+        given += [("header", f"{name}: {value}") for name, value in self.headers]
+        given += [("status", str(self.status))]
+        return urlencode([*given, *(("answer", f"{name}: {value}") for name, value in self.answer)])
+
+    @property
+    def answered(self) -> str:
+        """The answer that is asked about, for people."""
+        said = ", ".join(f"{name}: {value}" for name, value in self.answer)
+        return f"An answer {self.status} {f'with {said}' if said else 'without headers'}"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What an edge makes of a URL; `facts` is its answer as it gave it."""
+    """What an edge makes of a URL; `facts` is its answer as it gave it.
+
+    `does` is what the rule does, as the list of rules says it; "" where the rule is gone from there.
+    """
 
     node: str
     facts: dict[str, Any]
+    question: Question
+    does: str = ""
 
     def lines(self) -> list[tuple[str, str]]:
         """Names and values for people, the most telling first."""
@@ -55,12 +75,12 @@ class Explanation:
         return [
             ("Domain", f"{facts.get('domain')}, revision {facts.get('revision')}"),
             ("Rule", rule.get("name") or "none matches"),
-            ("What the rule does", json.dumps(rule["actions"]) if rule.get("actions") else "nothing special"),
+            ("What the rule does", self.does or ("it has been deleted meanwhile" if rule else "nothing")),
             ("URL as it is compared", _url(facts)),
             ("Key", str(facts.get("key"))),
             ("It goes", str(facts.get("goes"))),
             ("In this edge's cache", "yes" if facts.get("on_disk") else "no"),
-            ("An answer 200 without headers", _lifetime(answer)),
+            (self.question.answered, _lifetime(answer)),
             ("Purged", _purged(purge)),
             ("Origins", ", ".join(origin.get("url", "") for origin in facts.get("origins") or [])),
             ("Asked", self.node),
@@ -82,14 +102,21 @@ def _first_answer(nodes: Iterable[Node], question: Question, *, named: str) -> E
     problems = []
     for node in nodes:
         try:
-            return Explanation(node.name, _ask(node, question))
+            facts = _ask(node, question)
         except NotExplained as problem:
             problems.append(str(problem))
+        else:
+            return Explanation(node.name, facts, question, _does(facts.get("rule") or {}))
     if not problems:
         problems = [
             f"There is no edge “{named}”." if named else "No edge is in service (state up or draining)."
         ]
     raise NotExplained(" ".join(dict.fromkeys(problems)))
+
+
+def _does(rule: dict[str, Any]) -> str:
+    known = CacheRule.objects.filter(pk=rule.get("id", 0)).prefetch_related("conditions").first()
+    return rule_summary(known) if known else ""
 
 
 def _ask(node: Node, question: Question) -> dict[str, Any]:
@@ -123,7 +150,7 @@ def _url(facts: dict[str, Any]) -> str:
 
 def _lifetime(answer: dict[str, Any]) -> str:
     if not answer.get("stored"):
-        return "would not be kept"
+        return f"would not be kept: {answer['why']}" if answer.get("why") else "would not be kept"
     stale = f"stale {answer.get('stale_while_revalidate')} s while fetching anew"
     stale += f", {answer.get('stale_if_error')} s while the origin fails"
     browser = f"; browsers are told {answer['browser']}" if answer.get("browser") else ""

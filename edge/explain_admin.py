@@ -41,6 +41,13 @@ class WhyForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(),
         help_text="DE, for example.",
     )
+    answer = forms.CharField(
+        required=False,
+        max_length=8_000,
+        label="Headers of the answer",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="What the origin may say, one a line, such as Cache-Control: no-store.",
+    )
     node = forms.ChoiceField(
         required=False,
         label="Edge",
@@ -64,18 +71,32 @@ class WhyForm(forms.Form):
         return country(text) if text else ""
 
     def clean_headers(self) -> tuple[tuple[str, str], ...]:
-        pairs = []
-        for line in filter(None, map(str.strip, self.cleaned_data["headers"].splitlines())):
-            name, colon, value = line.partition(":")
-            if not colon or not name.strip():
-                raise ValidationError(f"“{line}” is no header: a name, a colon and a value.")
-            pairs.append((name.strip(), value.strip()))
-        return tuple(pairs)
+        return _pairs(self.cleaned_data["headers"])
+
+    def clean_answer(self) -> tuple[tuple[str, str], ...]:
+        return _pairs(self.cleaned_data["answer"])
 
     def question(self) -> Question:
         """What was asked, once the form is valid."""
         said = self.cleaned_data
-        return Question(said["url"], said["method"], said["headers"], said["address"] or "", said["country"])
+        return Question(
+            said["url"],
+            said["method"],
+            said["headers"],
+            said["address"] or "",
+            said["country"],
+            answer=said["answer"],
+        )
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise ValidationError(f"“{line}” is no header: a name, a colon and a value.")
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
 
 
 class WhyMixin:

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from domains.rule_summary import rule_summary
 from nodes.models import Node
 from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory, NodeFactory
 from tests.servers import eventually
@@ -39,7 +40,7 @@ def test_the_command_says_which_rule_which_key_and_how_long(images):
     text = explained("http://www.x.example/img/%61?utm=1", "--cookie", "beta=1", "--header", "Accept: */*")
 
     assert "Images" in text
-    assert f"{images.domain_id}|/img/a\n" in text
+    assert f"{images.domain_id}|http://www.x.example/img/a\n" in text
     assert "would be kept 3600 s" in text
     assert "edge-1" in text
 
@@ -48,8 +49,47 @@ def test_without_what_the_rule_asks_for_none_matches(images):
     facts = json.loads(explained("http://www.x.example/img/a?utm=1", "--json"))
 
     assert "rule" not in facts
-    assert facts["key"].endswith("|/img/a?utm=1")
+    assert facts["key"].endswith("|http://www.x.example/img/a?utm=1")
     assert facts["answer"]["ttl"] == 300
+
+
+def test_what_a_rule_does_is_told_as_in_the_list_of_rules(images):
+    text = explained("http://www.x.example/img/a", "--cookie", "beta=1")
+
+    assert rule_summary(images) in text
+    assert "edge_ttl" not in text
+
+
+def test_other_methods_than_get_and_head_go_past_the_cache(images):
+    text = explained("http://www.x.example/img/a", "--method", "POST", "--cookie", "beta=1")
+
+    assert "past the cache, as its method is POST" in text
+    assert "would not be kept: only answers to GET and HEAD are kept" in text
+    assert "through the cache" in explained("http://www.x.example/a", "--method", "HEAD")
+
+
+def test_why_an_answer_would_not_be_kept_is_said(images):
+    silent = explained("http://www.x.example/a", "--cookie", "a=b")
+    assert "would not be kept: the request has a cookie and the origin gives no lifetime" in silent
+    assert "a rule with an edge TTL" in silent
+
+    url = "http://www.x.example/a.css"
+    assert "kept: the origin says no-store;" in explained(url, "--answer", "Cache-Control: no-store")
+    assert "kept: the domain's guard: the type text/html" in explained(
+        url, "--answer", "Content-Type: text/html"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--country", "XYZ"), "“XYZ” is no country code with two letters"),
+        (("--from", "foo"), "Enter a valid IPv4 or IPv6 address."),
+    ],
+)
+def test_what_a_client_cannot_be_is_refused_as_in_the_form(db, arguments, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        explained("http://www.x.example/", *arguments)
 
 
 def test_what_cannot_be_answered_is_said_in_a_sentence(images):
@@ -81,6 +121,10 @@ def test_the_page_of_a_domain_asks_as_well(images, admin_client):
     page = admin_client.get(there, asked).content.decode()
     assert "Images" in page
     assert "would be kept 3600 s" in page
+
+    said = admin_client.get(there, asked | {"answer": "Cache-Control: private, no-cache"})
+    assert "would be kept 3600 s" not in said.content.decode()
+    assert "the origin says private" in said.content.decode()
 
     assert "is no header" in admin_client.get(there, asked | {"headers": "x"}).content.decode()
     unknown = admin_client.get(there, asked | {"url": "http://unknown.example/"}).content.decode()

@@ -11,6 +11,7 @@ local guards = require "cirrus.guards"
 local invalidations = require "cirrus.invalidations"
 local passes = require "cirrus.passes"
 local purges = require "cirrus.purges"
+local reasons = require "cirrus.reasons"
 local routing = require "cirrus.routing"
 local settings = require "cirrus.settings"
 local sites = require "cirrus.sites"
@@ -18,11 +19,14 @@ local urls = require "cirrus.urls"
 
 local _M = {}
 
--- What becomes of an answer with this status and these headers.
+-- nginx asks for the whole answer in place of HEAD, so that it serves both.
+local CACHEABLE = { GET = true, HEAD = true }
+
+-- What becomes of an answer with this status and these headers; `why`, where it is not kept.
 local function lifetime(site, act, path, request, answer)
   local headers = answer.headers
   local date = headers.date and ngx.parse_http_time(headers.date)
-  local fresh = freshness.of({
+  local given = {
     status = answer.status,
     cache_control = headers["cache-control"],
     cdn_cache_control = headers["cdn-cache-control"],
@@ -37,13 +41,31 @@ local function lifetime(site, act, path, request, answer)
     cookie = request.headers.cookie ~= nil,
     authorization = request.headers.authorization ~= nil,
     validator = headers.etag ~= nil or headers["last-modified"] ~= nil,
-    mislabelled = guards.is_mislabelled(path, headers["content-type"]),
+    mislabelled = guards.is_mislabelled(path, headers["content-type"]), content_type = headers["content-type"],
     now = ngx.time(),
-  }, site.cache, act)
+  }
+  if not CACHEABLE[request.method] then
+    return { stored = false, ttl = 0, why = "only answers to GET and HEAD are kept" }
+  end
+  local fresh = freshness.of(given, site.cache, act)
   return {
+    why = not fresh.store and reasons.not_kept(given, site.cache, act) or nil,
     stored = fresh.store, ttl = fresh.ttl, stale_if_error = fresh.stale_error,
     stale_while_revalidate = fresh.stale_update, browser = fresh.browser,
   }
+end
+
+-- Which way a request goes; `base`: its key, which answers of late have not been kept under.
+local function way(site, act, request, base)
+  local asked = request.headers.authorization and base .. " authorized" or base
+  if not CACHEABLE[request.method] then
+    return "past the cache, as its method is " .. request.method
+  elseif act and act.bypass then
+    return "past the cache, by its rule"
+  elseif site.passes and passes.has(site, asked, ngx.now()) then
+    return "past the cache, as its last answer was not kept"
+  end
+  return "through the cache"
 end
 
 local function labels(origins)
@@ -69,9 +91,7 @@ function _M.of(scheme, host, target, request, answer)
     domain = site.host, revision = site.rev, path = path, query = query,
     rule = rule and { id = rule.id, name = rule.name, actions = act },
     key = base, cache_key = whole, on_disk = next(cache_file.headers(whole)) ~= nil,
-    goes = act and act.bypass and "past the cache, by its rule"
-      or site.passes and passes.has(site, base, ngx.now()) and "past the cache, as its last answer was not kept"
-      or "through the cache",
+    goes = way(site, act, request, base),
     answer = lifetime(site, act, path, request, answer),
     purge = {
       hard = hard, soft = soft, known = summary.rev, tagged = site.tagged or false,

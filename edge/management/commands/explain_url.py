@@ -2,10 +2,14 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.forms import GenericIPAddressField
 
+from domains.conditions import country
 from edge.errors import NotExplained
 from edge.explain import Question, url_explain
 
@@ -26,6 +30,15 @@ class Command(BaseCommand):
             "--from", dest="address", default="", metavar="ADDRESS", help="the client's address"
         )
         parser.add_argument("--country", default="", help="the client's country, such as DE")
+        parser.add_argument("--status", type=int, default=200, help="of the answer that is asked about")
+        parser.add_argument(
+            "--answer",
+            action="append",
+            default=[],
+            type=pair(":"),
+            metavar="NAME:VALUE",
+            help="a header of that answer, such as Cache-Control: no-store; repeatable",
+        )
         parser.add_argument("--node", default="", help="this edge; else any that serves")
         parser.add_argument("--json", action="store_true", help="print the edge's answer as it is")
 
@@ -33,7 +46,13 @@ class Command(BaseCommand):
         cookies = "; ".join(f"{name}={value}" for name, value in options["cookie"])
         headers = [*header, *([("Cookie", cookies)] if cookies else [])]
         question = Question(
-            url, options["method"].upper(), tuple(headers), options["address"], options["country"].upper()
+            url,
+            options["method"].upper(),
+            tuple(headers),
+            checked("--from", GenericIPAddressField().clean, options["address"]),
+            checked("--country", country, options["country"]),
+            options["status"],
+            tuple(options["answer"]),
         )
         try:
             explanation = url_explain(question=question, node=options["node"])
@@ -45,6 +64,14 @@ class Command(BaseCommand):
         lines = explanation.lines()
         width = max(len(name) for name, _ in lines)
         self.stdout.write("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
+
+
+def checked(option: str, form: Callable[[str], str], text: str) -> str:
+    """The text in its form; where it has none, the sentence that the page's field would say."""
+    try:
+        return form(text) if text else ""
+    except ValidationError as error:
+        raise CommandError(f"{option} {text}: {' '.join(error.messages)}") from error
 
 
 def pair(between: str) -> Any:
