@@ -26,6 +26,9 @@ local HEARTBEAT = 2       -- seconds between acknowledgements when nothing chang
 local SKEW_EVERY = 30     -- seconds between looks at Redis's clock
 local RECOMPARE = 300     -- seconds until it is seen whether more is still refused than can be listed
 local MAX_PAUSE = 1       -- seconds between attempts to connect
+local LOOK_AGAIN = 0.5    -- seconds between looks at whether a start without Redis must be decided
+
+local connected = false
 
 -- { replica, call (sends a command while a session lasts), … }
 local Subscriber = {}
@@ -126,7 +129,7 @@ end
 
 function Subscriber:session()
   local call, pipeline, close = connection.open(settings.get().redis)
-  self.call, self.close = call, close
+  self.call, self.close, connected = call, close, true
   self:look_at_clock()
   if not store.is_loaded() or not state:get("stream") then
     self:compare("this edge has nothing yet")
@@ -163,6 +166,7 @@ function Subscriber:run()
     local done, problem = xpcall(self.session, function(raised)
       return type(raised) == "table" and raised.unreachable or debug.traceback(tostring(raised))
     end, self)
+    connected = false
     if self.close then
       self.close()
       self.close = nil
@@ -211,9 +215,15 @@ local function run(premature)
   state:delete("subscriber")
 end
 
--- Redis has not been reached since the start: decide without it.
+-- Redis has not been reached since the start: decide without it. While it answers, however slowly, there is nothing to
+-- decide.
 local function give_up(premature)
-  if not premature and store.is_catching_up() then
+  if premature or not store.is_catching_up() then
+    return
+  end
+  if connected then
+    ngx.timer.at(LOOK_AGAIN, give_up)
+  else
     generation.give_up()
   end
 end
