@@ -69,9 +69,10 @@ def path_regex(text: str) -> str:
 
 
 def extension(text: str) -> str:
-    """`JPG` → `jpg`."""
+    """`.JPG` → `jpg`."""
+    text = text.removeprefix(".")
     if "." in text:
-        raise ValidationError(f"“{text}”: give the extension without a dot; it is what follows the last one.")
+        raise ValidationError(f"“{text}”: the extension is what follows the last dot.")
     if not re.fullmatch(r"[A-Za-z0-9_~-]{1,32}", text):
         raise ValidationError(f"“{text}” is no extension: up to 32 letters, digits, - and _.")
     return text.lower()

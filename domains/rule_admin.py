@@ -14,7 +14,7 @@ from unfold.decorators import display
 from domains import limits
 from domains.models import CacheCondition, CacheRule, Domain
 from domains.rule_forms import ConditionFormSet, RuleRowForm
-from domains.rule_summary import rule_summary
+from domains.rule_summary import rule_line
 from domains.services import rule_disable, rule_duplicate, rule_enable, rule_next_position
 
 
@@ -26,9 +26,10 @@ class RuleInline(TabularInline):
     readonly_fields = ["rule", "summary"]
     extra = 0
     hide_title = True
+    template = "domains/rules_inline.html"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[CacheRule]:
-        return super().get_queryset(request).prefetch_related("conditions")
+        return super().get_queryset(request).with_shadows().prefetch_related("conditions")
 
     def has_add_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
         return False  # a rule is made on a page of its own
@@ -40,7 +41,7 @@ class RuleInline(TabularInline):
 
     @display(description="what it does")
     def summary(self, rule: CacheRule) -> str:
-        return rule_summary(rule)
+        return rule_line(rule)
 
 
 class ShortListsMixin:
@@ -109,7 +110,7 @@ class CacheRuleAdmin(ShortListsMixin, ModelAdmin):
     actions = ["enable", "disable", "duplicate"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[CacheRule]:
-        return super().get_queryset(request).prefetch_related("conditions")
+        return super().get_queryset(request).with_shadows().prefetch_related("conditions")
 
     def get_readonly_fields(self, request: HttpRequest, obj: CacheRule | None = None) -> list[str]:
         return ["domain"] if obj else []
@@ -129,7 +130,7 @@ class CacheRuleAdmin(ShortListsMixin, ModelAdmin):
 
     @display(description="what it does")
     def summary(self, rule: CacheRule) -> str:
-        return rule_summary(rule)
+        return rule_line(rule)
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: models.QuerySet[CacheRule]) -> None:

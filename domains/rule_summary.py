@@ -1,7 +1,12 @@
 """A cache rule as one sentence for people: “if path begins with /img/ → keep 1 h, ignore the query”."""
 
+from typing import Any
+
 from domains.conditions import parsed_status_ttls
 from domains.models import CacheCondition, CacheRule
+
+#: What a rule without actions does: all that it does is to come first.
+NOTHING = "nothing special (later rules do not count)"
 
 _UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
 
@@ -14,7 +19,17 @@ _QUERY = {
 
 def rule_summary(rule: CacheRule) -> str:
     """Reads `rule.conditions`, so prefetch them for many rules."""
-    return f"{_when(rule)} → {', '.join(_what_it_does(rule)) or 'nothing special'}"
+    return f"{_when(rule)} → {', '.join(_what_it_does(rule)) or NOTHING}"
+
+
+def rule_line(rule: Any) -> str:
+    """The summary, and where it is so, that an enabled rule is never reached.
+
+    `rule` is one of `CacheRule.objects.with_shadows()`.
+    """
+    if rule.enabled and rule.shadowed_by:
+        return f"{rule_summary(rule)} (never reached: rule “{rule.shadowed_by}” is always first)"
+    return rule_summary(rule)
 
 
 def duration(seconds: int) -> str:

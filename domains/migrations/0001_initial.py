@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('query_names', models.TextField(blank=True, help_text='For “only these” and “every one but these”: names, one a line or with commas; e.g. utm_source.', verbose_name='arguments')),
                 ('query_sort', models.BooleanField(default=False, help_text='?a=1&b=2 and ?b=2&a=1 are the same object.', verbose_name='in any order')),
                 ('key_headers', models.TextField(blank=True, help_text='Keep an object for each value of these request headers, e.g. accept-language; names, one a line or with commas, at most 8. Only what has few values: not user-agent, not cookie.', verbose_name='headers')),
-                ('key_cookies', models.TextField(blank=True, help_text='Keep an object for each value of these cookies, e.g. currency; names, one a line or with commas, at most 8. Never the cookie of a session.', verbose_name='cookies')),
+                ('key_cookies', models.TextField(blank=True, help_text='Keep an object for each value of these cookies, e.g. currency; names, one a line or with commas, at most 8. Never the cookie of a session. The origin must give a lifetime, or the rule an edge TTL: else no answer to a request with a cookie is kept.', verbose_name='cookies')),
                 ('key_device', models.BooleanField(default=False, help_text='Keep an object each for mobiles, tablets and desktops (told by User-Agent).', verbose_name='kind of device')),
             ],
             options={
@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('host', models.CharField(error_messages={'unique': 'Another domain has this host name already.'}, help_text='www.example.com, or *.example.com for every name below it. Unicode is fine.', max_length=253, unique=True, verbose_name='host name')),
                 ('enabled', models.BooleanField(default=True, help_text='A disabled domain is withdrawn from the edges: they answer 404.')),
                 ('access_name', models.CharField(default=domains.models.domain.generate_access_name, editable=False, help_text='The label that clients are pointed at by CNAME.', max_length=63, unique=True)),
-                ('default_ttl', models.PositiveIntegerField(default=300, help_text='Seconds an answer is fresh when the origin does not say. 0: not cached then.', validators=[django.core.validators.MaxValueValidator(31536000)], verbose_name='default TTL')),
+                ('default_ttl', models.PositiveIntegerField(default=300, help_text='Seconds an answer is fresh when the origin does not say. 0: not cached then. Not for requests with a cookie, unless a rule has an edge TTL or says “without cookies”.', validators=[django.core.validators.MaxValueValidator(31536000)], verbose_name='default TTL')),
                 ('max_ttl', models.PositiveIntegerField(default=31536000, help_text='Seconds; no answer stays fresh longer, whatever the origin says.', validators=[django.core.validators.MaxValueValidator(31536000)], verbose_name='maximum TTL')),
                 ('negative_ttl', models.PositiveIntegerField(default=10, help_text='Seconds a 404 or 410 is fresh when the origin does not say. 0: not cached then.', validators=[django.core.validators.MaxValueValidator(86400)], verbose_name='negative TTL')),
                 ('stale_while_revalidate', models.PositiveIntegerField(default=10, help_text='Seconds for which an old answer is still served while one request fetches a new one.', validators=[django.core.validators.MaxValueValidator(2592000)], verbose_name='stale while fetching anew')),

@@ -62,7 +62,10 @@ class Domain(NormalizedModel):
         "default TTL",
         default=300,
         validators=[MaxValueValidator(limits.TTL)],
-        help_text="Seconds an answer is fresh when the origin does not say. 0: not cached then.",
+        help_text=(
+            "Seconds an answer is fresh when the origin does not say. 0: not cached then. "
+            "Not for requests with a cookie, unless a rule has an edge TTL or says “without cookies”."
+        ),
     )
     max_ttl = models.PositiveIntegerField(
         "maximum TTL",

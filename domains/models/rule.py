@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.db.models import OuterRef, Q, Subquery
 
 from domains import conditions, limits
 from domains.conditions import normalize_list, unbounded_sentence
@@ -26,6 +27,19 @@ def seconds_field(
     return models.PositiveIntegerField(
         title, null=True, blank=True, validators=[MaxValueValidator(most)], help_text=help_text
     )
+
+
+class CacheRuleQuerySet(models.QuerySet["CacheRule"]):
+    def with_shadows(self) -> "CacheRuleQuerySet":
+        """Annotated with `shadowed_by`: the name of the rule that always comes first; None: there is none."""
+        before = Q(position__lt=OuterRef("position")) | Q(
+            position=OuterRef("position"), pk__lt=OuterRef("pk")
+        )
+        always = CacheRule.objects.filter(before, domain=OuterRef("domain"), enabled=True, conditions=None)
+        shadows: CacheRuleQuerySet = self.annotate(
+            shadowed_by=Subquery(always.order_by("position", "pk").values("name")[:1])
+        )
+        return shadows
 
 
 class CacheRule(NormalizedModel):
@@ -162,8 +176,8 @@ class CacheRule(NormalizedModel):
         blank=True,
         help_text=(
             "Keep an object for each value of these cookies, e.g. currency; names, one a line or with "
-            "commas, at "
-            f"most {limits.KEY_PARTS}. Never the cookie of a session."
+            f"commas, at most {limits.KEY_PARTS}. Never the cookie of a session. "
+            "The origin must give a lifetime, or the rule an edge TTL: else no answer to a request with a cookie is kept."
         ),
     )
     key_device = models.BooleanField(
@@ -171,6 +185,8 @@ class CacheRule(NormalizedModel):
         default=False,
         help_text="Keep an object each for mobiles, tablets and desktops (told by User-Agent).",
     )
+
+    objects = CacheRuleQuerySet.as_manager()
 
     class Meta:
         verbose_name = "cache rule"
@@ -203,6 +219,11 @@ class CacheRule(NormalizedModel):
         ]
         names += ["slices", "query_mode", "query_sort", "key_headers", "key_cookies", "key_device"]
         return [name for name in names if getattr(self, name) not in (None, "", False)]
+
+    @property
+    def acts(self) -> bool:
+        """Whether it does anything to the requests that it is for."""
+        return bool(self.bypass or self.strip_cookies or self.keeping)
 
     def _contradictions(self) -> dict[str, str]:
         errors: dict[str, str] = {}

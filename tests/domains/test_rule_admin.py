@@ -117,7 +117,7 @@ def test_actions_that_contradict_each_other_or_cannot_be_are_refused_at_their_fi
         (("cookie", "", "1"), "Give the name."),
         (("regex", "", "(a+)+"), "exponential time"),
         (("network", "", "10.1.2.3/8"), "the network is 10.0.0.0/8"),
-        (("extension", "", ".jpg"), "without a dot"),
+        (("extension", "", "tar.gz"), "follows the last dot"),
     ],
 )
 def test_a_condition_that_cannot_be_is_refused_with_a_sentence(admin_client, keyspace, condition, sentence):
@@ -267,3 +267,42 @@ def test_the_page_of_a_domain_links_to_its_rules(admin_client, keyspace):
 
     assert change(rule) in page
     assert reverse("admin:domains_domain_add_rule", args=[rule.domain.pk]) in page
+
+
+def test_a_rule_behind_one_that_always_holds_is_marked_as_never_reached(admin_client, keyspace):
+    first = CacheRuleFactory(name="Everything", position=1, edge_ttl=60)
+    CacheRuleFactory(domain=first.domain, position=2)
+    CacheRuleFactory(name="Elsewhere")
+    mark = "(never reached: rule “Everything” is always first)"
+
+    assert page_of(admin_client, first.domain).count(mark) == 1
+    assert admin_client.get(LIST).content.decode().count(mark) == 1
+
+    CacheConditionFactory(rule=first)
+    assert mark not in page_of(admin_client, first.domain)
+
+
+def test_a_rule_without_conditions_and_action_is_refused_and_one_with_conditions_is_not(
+    admin_client, keyspace
+):
+    domain = DomainFactory()
+    answer = admin_client.post(ADD, form(domain=domain.pk))
+    assert [text for text in sentences_of(answer) if "This rule does nothing" in text]
+    assert not CacheRule.objects.exists()
+
+    answer = admin_client.post(ADD, form(("prefix", "", "/img/"), domain=domain.pk))
+    assert answer.status_code == 302, sentences_of(answer)
+    assert "nothing special (later rules do not count)" in page_of(admin_client, domain)
+
+
+def test_the_help_says_when_lifetimes_hold_for_requests_with_a_cookie(admin_client, keyspace):
+    page = page_of(admin_client, DomainFactory())
+    assert "Not for requests with a cookie, unless a rule has an edge TTL" in page
+    assert (
+        "The origin must give a lifetime, or the rule an edge TTL" in admin_client.get(ADD).content.decode()
+    )
+
+
+def test_below_the_rules_of_a_domain_one_more_can_be_added(admin_client, keyspace):
+    domain = DomainFactory()
+    assert f'id="add-rule-below" href="{ADD}?domain={domain.pk}"' in page_of(admin_client, domain)

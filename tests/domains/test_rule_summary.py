@@ -46,7 +46,7 @@ def test_everything_that_a_rule_says_is_in_its_sentence():
 
 
 def test_a_rule_that_says_nothing_is_told_as_well():
-    assert rule_summary(CacheRuleFactory()) == "always → nothing special"
+    assert rule_summary(CacheRuleFactory()) == "always → nothing special (later rules do not count)"
     assert rule_summary(CacheRuleFactory(bypass=True)) == "always → do not cache"
 
 
