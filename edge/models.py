@@ -132,6 +132,9 @@ class Purge(models.Model):
     )
     targets = models.PositiveIntegerField("number", help_text="How many URLs, prefixes and tags.")
     summary = models.CharField(max_length=200, help_text="The first of them, for people.")
+    widened = models.CharField(
+        max_length=500, blank=True, help_text="Why more is purged than was asked for, where it is so."
+    )
     note = models.CharField(max_length=200, blank=True, help_text="Why, for your team.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -177,7 +177,8 @@ class CacheRule(NormalizedModel):
         help_text=(
             "Keep an object for each value of these cookies, e.g. currency; names, one a line or with "
             f"commas, at most {limits.KEY_PARTS}. Never the cookie of a session. "
-            "The origin must give a lifetime, or the rule an edge TTL: else no answer to a request with a cookie is kept."
+            "The origin must give a lifetime, or the rule an edge TTL: "
+            "else no answer to a request with a cookie is kept."
         ),
     )
     key_device = models.BooleanField(

@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ('soft', models.BooleanField(default=False, help_text='What is purged may be served once more while it is fetched anew.')),
                 ('targets', models.PositiveIntegerField(help_text='How many URLs, prefixes and tags.', verbose_name='number')),
                 ('summary', models.CharField(help_text='The first of them, for people.', max_length=200)),
+                ('widened', models.CharField(blank=True, help_text='Why more is purged than was asked for, where it is so.', max_length=500)),
                 ('note', models.CharField(blank=True, help_text='Why, for your team.', max_length=200)),
                 ('created_at', models.DateTimeField(verbose_name='requested at')),
                 ('epoch', models.BigIntegerField(blank=True, null=True)),

@@ -43,7 +43,7 @@ class PurgeChangeList(ChangeList):
 @admin.register(Purge)
 class PurgeAdmin(ModelAdmin):
     form = PurgeForm
-    list_display = ["__str__", "status_line", "scope", "soft", "requested_by", "created_at"]
+    list_display = ["__str__", "status_line", "scope", "how", "requested_by", "created_at"]
     list_filter = ["state", "scope", "soft"]
     list_select_related = ["requested_by"]
     search_fields = ["host", "summary", "note"]
@@ -55,11 +55,11 @@ class PurgeAdmin(ModelAdmin):
         (None, {"fields": ["domain", "what", "names", "confirmed", "soft", "note"]}),
     ]
     fieldsets = [
-        (None, {"fields": ["domain", ("scope", "targets"), "soft", "note", ("requested_by", "created_at")]}),
+        (None, {"fields": ["domain", ("scope", "number"), "how", "note", ("requested_by", "created_at")]}),
         ("What was purged", {"fields": ["target_list"]}),
         ("For tracing", {"classes": ["collapse"], "fields": [("rev", "epoch"), ("published_at", "done_at")]}),
     ]
-    readonly_fields = ["target_list"]
+    readonly_fields = ["number", "how", "target_list"]
     change_form_outer_before_template = PANEL
 
     def get_urls(self) -> list[Any]:
@@ -127,6 +127,14 @@ class PurgeAdmin(ModelAdmin):
     def status_line(self, purge: Any) -> str:
         return render_to_string(LINE, {"line": purge.status})
 
+    @display(description="how", ordering="soft")
+    def how(self, purge: Purge) -> str:
+        return "soft" if purge.soft else "hard"
+
+    @display(description="number", empty_value="")
+    def number(self, purge: Purge) -> str | None:
+        return None if purge.scope == Purge.Scope.ALL else f"{purge.targets:,}"
+
     @display(description="targets")
     def target_list(self, purge: Purge) -> str:
         rows: list[PurgeTarget] = list(purge.rows.all()[:SHOWN])
@@ -138,7 +146,8 @@ class PurgeAdmin(ModelAdmin):
 
 def panel_context(purge: Purge) -> dict[str, Any]:
     """What the panel above a purge's page shows."""
-    return {"status": purge_status(purge=purge), "url": reverse("admin:edge_purge_status", args=[purge.pk])}
+    there = reverse("admin:edge_purge_status", args=[purge.pk])
+    return {"status": purge_status(purge=purge), "url": there, "widened": purge.widened}
 
 
 def tell(request: HttpRequest, purges: list[Purge]) -> None:
@@ -149,6 +158,9 @@ def tell(request: HttpRequest, purges: list[Purge]) -> None:
     named = "; ".join(str(purge) for purge in fresh[:5])
     more = f" and of {len(fresh) - 5} more domains" if len(fresh) > 5 else ""
     messages.success(request, f"Asked to be purged: {named}{more}.")
+    for purge in fresh[:5]:
+        if purge.widened:
+            messages.warning(request, f"{purge} – widened: {purge.widened}.")
     waiting = [purge for purge in fresh if purge.state == Purge.State.QUEUED]
     if waiting:
         line = purge_status(purge=waiting[0]).sentence

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from domains.models import Domain
 from edge.models import Purge, PurgeRecord, PurgeTarget
-from edge.purges.table import Stamps, Table, body, stamped
+from edge.purges.table import MOST_RECORDS, Key, Stamps, Table, body, overflowing, stamped
 
 #: Targets of one domain that are stamped in one turn; what is over has its turn next.
 TURN = 20_000
@@ -62,6 +62,19 @@ class News:
         Purge.objects.filter(domain_id=self.domain_id, state=Purge.State.QUEUED, pk__lte=self.last).update(
             epoch=epoch, rev=rev, stream_id=stream_id, published_at=at, state=Purge.State.SENT
         )
+        gone, is_whole = overflowing(self.table, self.targets, rev)
+        if gone:
+            self._note_widening(epoch, rev, gone, "the whole domain" if is_whole else "directories")
+
+    def _note_widening(self, epoch: int, rev: int, gone: set[Key], into: str) -> None:
+        """Say of the purges with these targets that they purge more than was asked for."""
+        mine = Purge.objects.filter(domain_id=self.domain_id, epoch=epoch, rev=rev)
+        rows = PurgeTarget.objects.filter(purge__in=mine).values_list("purge_id", "scope", "name")
+        pks = {pk for pk, scope, name in rows if (scope, name) in gone}
+        why = f"with it more than {MOST_RECORDS:,} names are purged of this domain: widened to {into}"
+        for purge in mine.filter(pk__in=pks):
+            purge.widened = "; ".join(filter(None, [purge.widened, why]))
+            purge.save(update_fields=["widened"])
 
 
 def purged_domains() -> QuerySet[Domain]:

@@ -32,7 +32,9 @@ class PurgeForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
         help_text=(
             "One a line. A URL is /path or https://host/path; with a query it purges that query only, "
-            "without one every query. A star is no wildcard: use a prefix. All host names of a domain, "
+            "without one every query; where a rule of the domain changes the query in keys, all are purged "
+            "either way. "
+            "A star is no wildcard: use a prefix. All host names of a domain, "
             "http and https, and all variants (encoding, language, device) are purged together. "
             "Browsers keep what they have."
         ),

@@ -1,7 +1,7 @@
 """What a request to purge comes to: which targets of which domains. Reads the database, writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +22,11 @@ NAMED, LONGEST = 3, 50
 
 @dataclass
 class PlannedPurge:
-    """What is to be purged of one domain; `widened`: queries that stand for all variants of their URL."""
+    """What is to be purged of one domain; `widened`: URLs of which all queries are purged, not only one."""
 
     domain: Domain
     targets: dict[Key, None] = field(default_factory=dict)
-    widened: int = 0
+    widened: list[str] = field(default_factory=list)
 
     @property
     def scope(self) -> str:
@@ -47,9 +47,15 @@ class PlannedPurge:
         """The first targets by name."""
         if WHOLE in self.targets:
             return "everything"
-        shown = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for _, name in self.targets]
-        more = len(shown) - NAMED
-        return ", ".join(shown[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+        return _few([name for _, name in self.targets])
+
+    @property
+    def widening(self) -> str:
+        """Why more is purged than was asked for; "" where it is not."""
+        if not self.widened:
+            return ""
+        paths = _few(self.widened)
+        return f"a rule of this domain changes the query in keys, so all queries of {paths} are purged"
 
 
 def purge_plan(
@@ -79,6 +85,33 @@ def purge_plan(
     if empty := [str(plan.domain) for plan in plans.values() if not plan.targets]:
         raise PurgeRefused("urls", [f"Say what to purge of {', '.join(empty)}."])
     return sorted(plans.values(), key=lambda plan: plan.domain.pk)
+
+
+def url_problems(*, urls: Sequence[str], domains: Sequence[Domain] = ()) -> dict[int, str]:
+    """What is wrong with which of these URLs and paths, by its place in the list."""
+    problems, addresses = {}, {}
+    for place, text in enumerate(urls):
+        try:
+            addresses[place] = names.parse_url(text)
+        except ValidationError as error:
+            problems[place] = error.messages[0]
+    owners = domains_of(address.host for address in addresses.values() if address.host)
+    chosen = {domain.pk for domain in domains}
+    for place, address in addresses.items():
+        if problem := _problem(address, owners.get(address.host), chosen):
+            problems[place] = problem
+    return dict(sorted(problems.items()))
+
+
+def _problem(address: names.Address, owner: Domain | None, chosen: Collection[int]) -> str:
+    """Why nobody knows of which domain an address is; "": it is clear. `chosen` is empty where none are."""
+    if not address.host:
+        return "" if chosen else f"{address.name} is a path: say of which domain, or give the whole URL."
+    if owner is None:
+        return f"No domain has the host name {display_hostname(address.host)}."
+    if chosen and owner.pk not in chosen:
+        return f"{display_hostname(address.host)} belongs to the domain {owner}, which is not chosen."
+    return ""
 
 
 def domains_of(hosts: Iterable[str]) -> dict[str, Domain]:
@@ -115,19 +148,14 @@ def _add_urls(plans: dict[int, PlannedPurge], addresses: list[names.Address], *,
     owners = domains_of(address.host for address in addresses if address.host)
     problems: dict[str, None] = {}
     by_domain: dict[int, list[str]] = defaultdict(list)
+    ids = set(plans) if chosen else set()
     for address in addresses:
         owner = owners.get(address.host)
-        if not address.host and chosen:
-            for pk in plans:
-                by_domain[pk].append(address.name)
-        elif not address.host:
-            problems[f"{address.name} is a path: say of which domain, or give the whole URL."] = None
+        if problem := _problem(address, owner, ids):
+            problems[problem] = None
         elif owner is None:
-            problems[f"No domain has the host name {display_hostname(address.host)}."] = None
-        elif chosen and owner.pk not in plans:
-            problems[
-                f"{display_hostname(address.host)} belongs to the domain {owner}, which is not chosen."
-            ] = None
+            for pk in ids:
+                by_domain[pk].append(address.name)
         else:
             plans.setdefault(owner.pk, PlannedPurge(owner))
             by_domain[owner.pk].append(address.name)
@@ -136,8 +164,15 @@ def _add_urls(plans: dict[int, PlannedPurge], addresses: list[names.Address], *,
     for pk, found in by_domain.items():
         plan = plans[pk]
         widen = any("?" in name for name in found) and _rules_change_queries(plan.domain)
-        plan.widened = sum(1 for name in found if "?" in name) if widen else 0
+        paths = (name.partition("?")[0] for name in found if "?" in name)
+        plan.widened = list(dict.fromkeys(paths)) if widen else []
         plan.targets |= dict.fromkeys(names.url_target(name, all_variants=widen) for name in found)
+
+
+def _few(found: list[str]) -> str:
+    shown = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in found[:NAMED]]
+    more = len(found) - NAMED
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _rules_change_queries(domain: Domain) -> bool:

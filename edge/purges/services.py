@@ -22,6 +22,8 @@ from nodes.models import Node
 MATTERS = timedelta(days=31)
 #: A purge that was this late on some edge matters from then on.
 LATE = timedelta(hours=1)
+#: Characters of a note; what is over is cut off.
+LONGEST_NOTE = 200
 #: Rows in one statement.
 BATCH = 500
 
@@ -47,7 +49,7 @@ def purge_request(
     plans = purge_plan(domains=domains, urls=urls, prefixes=prefixes, tags=tags, everything=everything)
     now = timezone.now()
     with transaction.atomic():
-        purges = [_purge(plan, soft=soft, by=by, note=note[:200], now=now) for plan in plans]
+        purges = [_purge(plan, soft=soft, by=by, note=note[:LONGEST_NOTE], now=now) for plan in plans]
         stage(Kind.PURGE, [plan.domain.pk for plan in plans])
     return purges
 
@@ -63,6 +65,7 @@ def _purge(plan: PlannedPurge, *, soft: bool, by: Any, note: str, now: Any) -> P
         soft=soft,
         targets=len(plan.targets),
         summary=plan.summary,
+        widened=plan.widening,
         note=note,
         requested_by=by,
         created_at=now,

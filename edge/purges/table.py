@@ -8,7 +8,7 @@ everything to the whole domain.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 URL, PREFIX, TAG, ALL = "url", "prefix", "tag", "all"
@@ -46,6 +46,19 @@ def stamped(table: Mapping[Key, Stamps], targets: Iterable[tuple[str, str, bool]
         new = Stamps(soft=rev) if soft else Stamps(hard=rev)
         result[scope, name] = result.get((scope, name), Stamps()).joined(new)
     return bounded(result)
+
+
+def overflowing(
+    table: Mapping[Key, Stamps], targets: Sequence[tuple[str, str, bool]], rev: int
+) -> tuple[set[Key], bool]:
+    """Which of these targets `stamped` had to widen, and whether to the whole domain, which nobody meant."""
+    asked = [((scope, name), Stamps(soft=rev) if soft else Stamps(hard=rev)) for scope, name, soft in targets]
+    result = stamped(table, targets, rev)
+    whole = table.get(WHOLE, Stamps())
+    for key, new in asked:
+        whole = whole.joined(new) if key == WHOLE else whole
+    gone = {key for key, new in asked if key not in result and not whole.covers(new)}
+    return gone, bool(gone) and result.get(WHOLE, Stamps()) != whole
 
 
 def bounded(table: Mapping[Key, Stamps]) -> Table:

@@ -1,5 +1,7 @@
 """Purges in the portal: the form, the list, the page that follows each edge, the ways from a domain."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -7,7 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from edge.models import Purge
 from tests.edge.keyspace_reader import acknowledge, documents
-from tests.factories import DomainFactory, NodeFactory
+from tests.factories import CacheRuleFactory, DomainFactory, NodeFactory
 from tests.pages import messages_of, sentences_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -171,3 +173,22 @@ def test_of_thousands_of_targets_the_page_shows_the_first(admin_client, domain):
     assert "url: /199/" in text
     assert "url: /200/" not in text
     assert "and 101 more" in text
+
+
+def test_a_purge_that_is_widened_says_so_at_once_and_on_its_page(admin_client, domain):
+    CacheRuleFactory(domain=domain, query_mode="none")
+    response = admin_client.post(ADD, form(domain, "/s/a?x=1"), follow=True)
+    why = "a rule of this domain changes the query in keys, so all queries of /s/a are purged."
+    assert messages_of(response)[1] == f"www.example.com: /s/a – widened: {why}"
+    assert f"Widened: {why}" in text_of(admin_client.get(status(Purge.objects.get())))
+    assert "where a rule of the domain changes the query in keys" in text_of(admin_client.get(ADD))
+
+
+def test_the_button_and_the_columns_say_what_they_mean(admin_client, domain):
+    assert re.search(r'name="_save"[^>]*>\s*Purge\s*<', text_of(admin_client.get(ADD)))
+    admin_client.post(ADD, form(domain, what="all", confirmed="on", soft="on"))
+    purge = Purge.objects.get()
+    assert re.search(r"field-how[^>]*>\s*soft\s*<", text_of(admin_client.get(LIST)))
+    shown = admin_client.get(page(purge))
+    assert ">soft<" in re.sub(r"\s+", "", text_of(shown))
+    assert ">1<" not in re.sub(r"\s+", "", text_of(shown))

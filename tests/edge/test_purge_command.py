@@ -1,6 +1,8 @@
 """`manage.py purge`, from its arguments to its exit status."""
 
 import io
+import os
+import pwd
 import threading
 
 import pytest
@@ -8,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from edge.models import Purge
 from tests.edge.keyspace_reader import acknowledge, documents
-from tests.factories import DomainFactory, HostNameFactory, NodeFactory
+from tests.factories import CacheRuleFactory, DomainFactory, HostNameFactory, NodeFactory
 from tests.servers import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,12 +96,44 @@ def test_with_redis_down_it_is_accepted_and_not_done(keyspace, domain):
 
 
 def test_a_file_has_paths_or_urls_one_a_line(keyspace, domain, tmp_path, monkeypatch):
-    (tmp_path / "list").write_text("/a\n\nhttps://www.example.com/b\n")
+    (tmp_path / "list").write_text("# changed\n/a\n\n  # more\nhttps://www.example.com/b\n")
     run("www.example.com", "--file", str(tmp_path / "list"))
     monkeypatch.setattr("sys.stdin", io.StringIO("/c\n"))
     run("www.example.com", "--file", "-")
     urls = [row[0] for row in documents(keyspace, "purge")["www.example.com"]["urls"]]
     assert urls == ["/a", "/b", "/c"]
+
+
+def test_what_is_wrong_in_a_file_is_told_with_its_lines(keyspace, domain, tmp_path):
+    (tmp_path / "list").write_text("/a\n#\n/img/*\nhttps://other.example/\nx\nftp://a/\nhttp://b.example/\n")
+    with pytest.raises(CommandError) as caught:
+        run("www.example.com", "--file", str(tmp_path / "list"))
+    told = str(caught.value)
+    assert "Line 3: “/img/*”: a star is no wildcard" in told
+    assert "Line 4: No domain has the host name other.example." in told
+    assert "Line 5: “x” is neither a path" in told
+    assert told.endswith("2 more lines cannot be used.")
+    with pytest.raises(CommandError, match="Line 1: /a is a path: say of which domain"):
+        run("--file", str(tmp_path / "list"))
+    assert not Purge.objects.exists()
+
+
+def test_a_purge_that_is_widened_says_so(keyspace, domain):
+    CacheRuleFactory(domain=domain, query_mode="none")
+    sentence = "widened: a rule of this domain changes the query in keys, so all queries of /s/a are purged"
+    assert sentence in run("https://www.example.com/s/a?x=1", "--dry-run")[0]
+    assert run("https://www.example.com/s/a?x=1")[0].count(f"www.example.com: {sentence}\n") == 1
+    assert "widened" not in run("https://www.example.com/s/a")[0]
+
+
+def test_who_ran_the_command_is_in_the_note(keyspace, domain):
+    me = pwd.getpwuid(os.getuid()).pw_name
+    run("www.example.com", "--all")
+    run("www.example.com", "--all", "--note", "n" * 300)
+    newest, first = Purge.objects.all()
+    assert first.note == f"by command (system user {me})"
+    assert newest.note.startswith("nnn")
+    assert newest.note.endswith(f"n, by command (system user {me})")
 
 
 def test_a_dry_run_says_what_and_does_nothing(keyspace, domain):

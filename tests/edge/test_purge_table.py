@@ -5,7 +5,7 @@ import random
 import pytest
 
 from edge.purges import table
-from edge.purges.table import WHOLE, Stamps, body, bounded, stamped, wider
+from edge.purges.table import MOST_RECORDS, WHOLE, Stamps, body, bounded, overflowing, stamped, wider
 
 
 def matching(found, path, query=None):
@@ -55,6 +55,21 @@ def test_variants_give_way_to_their_url_before_urls_to_their_directory():
     variants = [("url", f"/a/p?x={n}", False) for n in range(table.MOST_RECORDS)]
     found = stamped({}, [*variants, ("url", "/b/q", False)], 9)
     assert found == {("url", "/a/p"): Stamps(9, 0), ("url", "/b/q"): Stamps(9, 0)}
+
+
+def test_which_targets_were_widened_is_known_and_what_was_meant_is_none_of_them():
+    many = [("url", f"/d/{n}", False) for n in range(MOST_RECORDS + 1)]
+    gone, is_whole = overflowing({}, [*many, ("tag", "t", False)], 7)
+    assert ("tag", "t") not in gone
+    assert ("url", "/d/1") in gone
+    assert not is_whole
+
+    tags = [("tag", f"t{n}", True) for n in range(MOST_RECORDS + 1)]
+    gone, is_whole = overflowing({}, tags, 7)
+    assert gone
+    assert is_whole
+    assert overflowing({}, [*many, ("all", "", False)], 7) == (set(), False)
+    assert overflowing({}, many[:-1], 7) == (set(), False)
 
 
 def test_the_fullest_directory_is_widened_and_the_others_stay():

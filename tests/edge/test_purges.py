@@ -243,6 +243,17 @@ def test_records_that_are_widened_away_leave_the_database_too(keyspace, domain):
     assert list(PurgeRecord.objects.values_list("scope", flat=True)) == ["all"]
 
 
+def test_a_purge_that_is_widened_when_it_is_published_says_so(keyspace, domain):
+    with transaction.atomic():  # one turn for both
+        [few] = purge_request(domains=[domain], tags=["t"])
+        [many] = purge_request(domains=[domain], urls=[f"/d/{n}" for n in range(5_000)])
+    few.refresh_from_db()
+    many.refresh_from_db()
+    assert few.rev == many.rev
+    assert few.widened == ""
+    assert many.widened == ("with it more than 4,096 names are purged of this domain: widened to directories")
+
+
 # -- what may be asked ---------------------------------------------------------------------------------
 
 
@@ -288,8 +299,9 @@ def test_one_query_is_purged_alone_unless_a_rule_changes_queries(keyspace, domai
     ask(domain, "/a?x=1")
     assert purges(keyspace)["www.example.com"]["urls"][0][0] == "/a?x=1"
     CacheRule.objects.create(domain=domain, name="No queries", query_mode=CacheRule.QueryMode.NONE)
-    ask(domain, "/b?x=1")
-    assert [row[0] for row in purges(keyspace)["www.example.com"]["urls"]] == ["/a?x=1", "/b"]
+    widened = ask(domain, "/b?x=1", "/b?x=2", "/c").widened
+    assert widened == "a rule of this domain changes the query in keys, so all queries of /b are purged"
+    assert [row[0] for row in purges(keyspace)["www.example.com"]["urls"]] == ["/a?x=1", "/b", "/c"]
 
 
 def test_a_domain_has_an_allowance_that_says_when_there_is_room(keyspace, domain, settings):

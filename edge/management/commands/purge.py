@@ -1,5 +1,7 @@
 """`manage.py purge`: purge URLs, prefixes, tags or everything of a domain, and wait for the edges."""
 
+import os
+import pwd
 import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -14,12 +16,17 @@ from domains.hostnames import normalize_hostname
 from domains.models import Domain
 from edge.errors import PurgeLimited, PurgeRefused
 from edge.models import Purge
-from edge.purges.plan import PlannedPurge, domains_of, purge_plan
-from edge.purges.services import purge_request, purge_statuses
+from edge.purges.plan import PlannedPurge, domains_of, purge_plan, url_problems
+from edge.purges.services import LONGEST_NOTE, purge_request, purge_statuses
 from edge.purges.statuses import PurgeStatus
 
 #: Seconds between two looks at the acknowledgements.
 LOOK = 0.02
+
+#: Wrong lines of a file that are told.
+TOLD = 3
+
+FILE_HELP = "read URLs or paths, one a line (empty ones and those with # in front do not count); - is stdin"
 
 EXAMPLES = """
 examples:
@@ -46,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--prefix", action="append", default=[], metavar="P", help="paths that begin so")
         parser.add_argument("--tag", action="append", default=[], metavar="T", help="answers with this tag")
         parser.add_argument("--all", action="store_true", help="everything of the host's domain")
-        parser.add_argument("--file", metavar="FILE", help="read URLs or paths, one a line; - is stdin")
+        parser.add_argument("--file", metavar="FILE", help=FILE_HELP)
         parser.add_argument("--soft", action="store_true", help="serve it once more while it is fetched anew")
         parser.add_argument("--wait", type=float, metavar="SECONDS", help="wait until every edge has it")
         parser.add_argument("--note", default="", help="why, for your team")
@@ -56,17 +63,19 @@ class Command(BaseCommand):
         urls = [text for text in what if "/" in text]
         asked: dict[str, Any] = {
             "domains": _domains([text for text in what if "/" not in text]),
-            "urls": [*urls, *(_lines(options["file"]) if options["file"] else [])],
+            "urls": urls,
             "prefixes": options["prefix"],
             "tags": options["tag"],
             "everything": options["all"],
         }
+        if options["file"]:
+            asked["urls"] = [*urls, *_urls_of_file(options["file"], asked["domains"])]
         soft = " (soft)" if options["soft"] else ""
         try:
             if dry_run:
                 self._tell(purge_plan(**asked), soft)
                 return
-            purges = purge_request(**asked, soft=options["soft"], note=options["note"])
+            purges = purge_request(**asked, soft=options["soft"], note=_signed(options["note"]))
         except (PurgeRefused, PurgeLimited) as error:
             raise CommandError(str(error)) from error
         for purge in purges:
@@ -78,18 +87,20 @@ class Command(BaseCommand):
         for plan in plans:
             self.stdout.write(f"Would purge {plan.counted} of {plan.domain}{soft}: {plan.summary}.")
             if plan.widened:
-                self.stdout.write(
-                    f"  {plan.widened:,} with a query: all variants, as a rule changes queries."
-                )
+                self.stdout.write(f"  widened: {plan.widening}")
 
     def _wait(self, purges: list[Purge], seconds: float) -> bool:
         """Print each step until all are finished or the time is over; whether all are done."""
         deadline = time.monotonic() + seconds
         told: dict[int, str] = {}
+        widened: dict[int, str] = {}
         while True:
             fresh = list(Purge.objects.filter(pk__in=[purge.pk for purge in purges]).order_by("pk"))
             statuses = purge_statuses(purges=fresh)
             for purge in fresh:
+                if widened.get(purge.pk, "") != purge.widened:
+                    widened[purge.pk] = purge.widened
+                    self.stdout.write(f"{purge.host}: widened: {purge.widened}")
                 if told.get(purge.pk) != (line := statuses[purge.pk].sentence):
                     told[purge.pk] = line
                     self.stdout.write(f"{purge.host}: {line}")
@@ -119,11 +130,35 @@ def _domains(hosts: list[str]) -> list[Domain]:
     return list({domain.pk: domain for domain in found.values()}.values())
 
 
-def _lines(path: str) -> list[str]:
+def _signed(note: str) -> str:
+    """The note, and who it was: a command has no user of the portal."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    signature = f"by command (system user {user})"
+    room = LONGEST_NOTE - len(signature) - 2
+    return f"{note[:room]}, {signature}" if note else signature
+
+
+def _urls_of_file(path: str, domains: list[Domain]) -> list[str]:
+    lines = _lines(path)
+    problems = url_problems(urls=[text for _, text in lines], domains=domains)
+    if problems:
+        first = [f"Line {lines[place][0]}: {why}" for place, why in list(problems.items())[:TOLD]]
+        more = len(problems) - TOLD
+        rest = [f"{more:,} more lines cannot be used."] if more > 0 else []
+        raise CommandError(" ".join([*first, *rest]))
+    return [text for _, text in lines]
+
+
+def _lines(path: str) -> list[tuple[int, str]]:
+    """(its number, its text) of each line that counts."""
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(
             f"{path} cannot be read ({getattr(error, 'strerror', 'it is not text')})."
         ) from error
-    return [line for line in text.splitlines() if line.strip()]
+    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [(number, line) for number, line in lines if line and not line.startswith("#")]
