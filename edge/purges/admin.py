@@ -131,7 +131,7 @@ class PurgeAdmin(ModelAdmin):
     def how(self, purge: Purge) -> str:
         return "soft" if purge.soft else "hard"
 
-    @display(description="number", empty_value="")
+    @display(description="number")
     def number(self, purge: Purge) -> str | None:
         return None if purge.scope == Purge.Scope.ALL else f"{purge.targets:,}"
 

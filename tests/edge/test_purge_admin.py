@@ -192,3 +192,5 @@ def test_the_button_and_the_columns_say_what_they_mean(admin_client, domain):
     shown = admin_client.get(page(purge))
     assert ">soft<" in re.sub(r"\s+", "", text_of(shown))
     assert ">1<" not in re.sub(r"\s+", "", text_of(shown))
+    admin_client.post(ADD, form(domain, "/a"))
+    assert ">1<" in re.sub(r"\s+", "", text_of(admin_client.get(page(Purge.objects.first()))))
