@@ -1,11 +1,11 @@
 """From a save in the control plane to what real edges serve, through every failure on the way."""
 
 import json
-from itertools import count
 import os
 import resource
 import signal
 import threading
+from itertools import count
 
 import pytest
 import requests
