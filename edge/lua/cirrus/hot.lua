@@ -181,6 +181,9 @@ local function tell(object, site)
   if tally.wants_path() then
     tally.path(site, var.request_uri)
   end
+  if tally.closing then
+    require("cirrus.telemetry").leave()
+  end
 end
 
 -- Set the headers of an answer from memory, and count it.

@@ -1,4 +1,5 @@
--- log_by_lua of the public server: one cell of this worker's own tally, and the path of some requests.
+-- log_by_lua of the public server, but for what comes from memory (cirrus.hot): one cell of this worker's own tally,
+-- and the path of some requests.
 local flights = require "cirrus.flights"
 local tally = require "cirrus.tally"
 
@@ -19,9 +20,7 @@ end
 
 return function()
   local door = var.cirrus_door
-  if door ~= "memory" then -- that was counted when it was sent (cirrus.hot)
-    count()
-  end
+  count()
   if door == "lead" then
     flights.finish(flights.name(var.cirrus_key))
   end
