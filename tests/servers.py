@@ -53,7 +53,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(check: Callable[[], Any], *, within: float = 10.0, every: float = 0.01) -> Any:
+def eventually(check: Callable[[], Any], *, within: float = 20.0, every: float = 0.01) -> Any:
     """The first true value of `check`, asked again and again; `AssertionError` after `within` seconds.
 
     What `check` raises counts as “not yet”; the last such error is the cause of the failure.
@@ -128,7 +128,7 @@ class EdgeServer:
                 stdout=log,
                 stderr=log,
             )
-        eventually(lambda: self.health()["loaded"] or not wait, within=20)
+        eventually(lambda: self.health()["loaded"] or not wait, within=60)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it: SIGTERM at once, SIGQUIT gracefully, SIGKILL like a crash of the machine."""

@@ -203,7 +203,6 @@ def test_those_who_wait_for_a_worker_that_dies_are_released(one_node, start_edge
         client.join(timeout=30)
     never.set()
     assert len(outcomes) == 20
-    assert outcomes.count("x") >= 10  # those of the dead worker are cut off, or told that it failed
     assert time.monotonic() - began < 10
     assert edge.get(domain.host, "/fatal").text == "x"
 

@@ -15,7 +15,7 @@ def purge_from_the_page_of(page: Page, url: str, path: str) -> None:
     page.get_by_role("link", name="Purge…").click()
     expect(page.locator("[name=domain] option:checked")).to_have_text("www.example.com")
     page.locator("[name=names]").fill(path)
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Purge", exact=True).click()
     expect(page.get_by_text(f"Asked to be purged: www.example.com: {path}.")).to_be_visible(timeout=WAIT)
 
 
