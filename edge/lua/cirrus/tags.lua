@@ -15,9 +15,8 @@
 -- cirrus_tags   {digest of the key} → "stamp fill checksums"; the least recently used go first when it is full. A
 -- lost record is a new stamp, and so a miss: nothing here can make an edge serve what was purged.
 local beacon = require "cirrus.beacon"
-local purges = require "cirrus.purges"
-
 local cache_file = require "cirrus.cache_file"
+local purges = require "cirrus.purges"
 local settings = require "cirrus.settings"
 
 local dict = ngx.shared.cirrus_tags
