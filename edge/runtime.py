@@ -182,6 +182,12 @@ def access_log(options: EdgeOptions) -> str:
     return settings.CIRRUS.edge_access_log or str(options.folder / "access.log")
 
 
+def is_read_along(path: str) -> bool:
+    """Whether it is a terminal or a pipe, whose reader wants each line at once, and no file."""
+    target = Path(path)
+    return target.exists() and not target.is_file()
+
+
 def lua_settings(options: EdgeOptions) -> dict[str, Any]:
     """What `cirrus.settings` holds on the edge."""
     cirrus = settings.CIRRUS
@@ -273,7 +279,7 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         cache_size=cirrus.edge_cache_size,
         cache_keys=cirrus.edge_cache_keys,
         access_log=access_log(options),
-        access_log_buffered=not access_log(options).startswith("/dev/"),
+        access_log_buffered=not is_read_along(access_log(options)),
         ca_bundle=ca_bundle(),
         listen=_addresses(cirrus.edge_bind, options.http_port),
         status_listen=_addresses(cirrus.edge_status_bind, options.status_port),

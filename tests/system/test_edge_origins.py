@@ -143,6 +143,19 @@ def test_the_origin_sees_the_name_asked_for_or_the_one_that_is_set(edge, origin)
     assert not [name for headers in asked.values() for name in headers if name.startswith("X-Cirrus")]
 
 
+@pytest.mark.parametrize("kept", ["max-age=60", "no-store"])
+def test_the_next_origin_gets_its_own_host_header(edge, start_origin, kept):
+    first, second = start_origin(), start_origin()
+    second.answer = lambda request: OriginAnswer(headers=(("Cache-Control", kept),))
+    domain = DomainFactory(origin__port=first.port, origin__host_header="first.example")
+    OriginFactory(domain=domain, port=second.port, backup=True, host_header="second.example")
+    known(edge, domain)
+    first.stop()
+    edge.get(domain.host, "/failed-over")
+    edge.get(domain.host, "/failed-over")  # past the cache where it is not kept
+    assert {request.headers["Host"] for request in second.requests} == {"second.example"}
+
+
 def test_a_client_cannot_speak_to_the_inside(edge, origin):
     victim = DomainFactory(origin__port=origin.port, origin__host_header="victim.example")
     domain = DomainFactory(origin__port=origin.port)

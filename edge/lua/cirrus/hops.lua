@@ -32,13 +32,13 @@ function _M.strip(header, connection)
 end
 
 -- An interim answer (103 Early Hints): nginx takes it for the final one, and would hang, or send the final one on
--- unread. Gives the request up. True where it has.
-function _M.refuse_interim(status, origin)
-  if status >= 200 or status == 101 or status == 0 then
-    return false
-  end
+-- unread. Such a request must be given up.
+function _M.is_interim(status)
+  return status < 200 and status ~= 101 and status ~= 0
+end
+
+function _M.report_interim(status, origin)
   ngx.log(ngx.ERR, "origin ", origin, " sent an interim answer (", status, "), which this nginx cannot take")
-  return true
 end
 
 return _M

@@ -1,16 +1,16 @@
 -- Which origin a request goes to: for the fetch tier and for what goes past the cache.
 --
---   plan(), plan_pass()   set_by_lua: the first attempt, where that takes no waiting and nothing out of the ordinary;
---                         "" (it is chosen), "slow": access_by_lua must do it, or "refresh": the cache has it, stale
+--   plan()   set_by_lua of the fetch tier: the first attempt, where that takes no waiting and nothing out of the
+--            ordinary; "" (it is chosen), "slow": access_by_lua must do it, or "refresh": the cache has it, stale
+--   plan_pass(site, entry)   the same for the public server, in $cirrus_plan
 --   first()   access_by_lua: the first attempt, whatever it takes
 --   next()    access_by_lua of @next: nginx could not get an answer from the origin, so ask the next one
 --
 -- The state of a request is kept in nginx variables, since ngx.ctx does not survive the internal redirects:
 --   $cirrus_attempt      the attempt (cirrus.attempts)      $cirrus_tried   ",address:port,address:port,"
---   $cirrus_host_header, $cirrus_sni   Host header ("": the client's) and TLS server name of the attempt
+--   $cirrus_host_header, $cirrus_sni   Host header and TLS server name of the attempt
 --   $cirrus_target   the normalized path and query: what is keyed is what is asked for
 local attempts = require "cirrus.attempts"
-local handover = require "cirrus.handover"
 local hops = require "cirrus.hops"
 local memo = require "cirrus.memo"
 local metrics = require "cirrus.metrics"
@@ -90,11 +90,10 @@ local function choose(site, tried, last)
 end
 
 local function take(origin, address)
+  local host = origin.host_header
   var.cirrus_attempt = attempts.name(origin, address)
   var.cirrus_origin = origin.label
-  if origin.host_header ~= "" then
-    var.cirrus_host_header = origin.host_header
-  end
+  var.cirrus_host_header = host ~= "" and host or var.host
 end
 
 local function has(list, name)
@@ -136,7 +135,6 @@ local function attempt(site, act, status, tried, last)
   if not origin then
     return answer(status, "No origin of this site can be reached.")
   end
-  var.cirrus_host_header = ""
   take(origin, address)
   local open = is_open(site, act)
   if open then
@@ -183,10 +181,10 @@ local function plan(site, act, is_normal)
   return ""
 end
 
--- For what goes past the cache; route has just handed it over.
-function _M.plan_pass()
-  local entry = handover.entry
-  return plan(handover.site, entry.act, entry.is_normal)
+function _M.plan_pass(site, entry)
+  if plan(site, entry.act, entry.is_normal) == "slow" then
+    var.cirrus_plan = "slow"
+  end
 end
 
 -- RFC 9111 section 5.2.1.7: the client wants what is in a cache, or nothing.

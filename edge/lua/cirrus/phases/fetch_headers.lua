@@ -15,11 +15,13 @@ return function()
   elseif var.cirrus_attempt == "" then
     return
   end
-  if hops.refuse_interim(ngx.status, var.cirrus_origin) then
+  local status = ngx.status
+  if hops.is_interim(status) then
+    hops.report_interim(status, var.cirrus_origin)
     return ngx.exit(ngx.ERROR)
   end
   hops.strip(header, var.upstream_http_connection)
-  if ngx.status == 304 and var.http_x_cirrus_hop then
+  if status == 304 and var.http_x_cirrus_hop then
     local headers = ngx.resp.get_headers(200, true)
     for name in pairs(headers) do
       header[name] = nil -- they need not come twice

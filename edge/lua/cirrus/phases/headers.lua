@@ -1,19 +1,16 @@
--- header_filter_by_lua of the public server: Age (RFC 9111 section 5.1), which nginx does not make; what is stale
--- because of a soft purge; and what this worker notes of the URL for later requests.
+-- header_filter_by_lua of the public server, but for what goes past the cache (phases/passed): Age (RFC 9111 section
+-- 5.1), which nginx does not make; what is stale because of a soft purge; and what this worker notes of the URL for
+-- later requests.
 local cache_status = require "cirrus.cache_status"
 local flights = require "cirrus.flights"
 local handover = require "cirrus.handover"
-local hops = require "cirrus.hops"
 local hot = require "cirrus.hot"
-local invalidations = require "cirrus.invalidations"
 local passes = require "cirrus.passes"
-local references = require "cirrus.references"
 local refresh = require "cirrus.refresh"
 local routing = require "cirrus.routing"
 local settings = require "cirrus.settings"
 local sites = require "cirrus.sites"
 local tags = require "cirrus.tags"
-local urls = require "cirrus.urls"
 
 local var = ngx.var
 local header = ngx.header
@@ -96,36 +93,6 @@ local function fetched(site, entry, status, moment)
   end
 end
 
--- An unsafe request has changed its URL, and perhaps what its answer points at (RFC 9111 section 4.4).
-local function invalidate(site, changed)
-  invalidations.note(site, changed)
-  for _, name in ipairs({ "Location", "Content-Location" }) do
-    local target = references.path(var.host, var.request_uri, header[name])
-    if target then
-      local path = urls.normalize(target)
-      if path ~= changed then
-        invalidations.note(site, path)
-      end
-    end
-  end
-end
-
-local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
-
--- It went straight to the origin, and an unsafe request has changed something there.
-local function passed()
-  if hops.refuse_interim(ngx.status, var.cirrus_origin) then
-    return ngx.exit(ngx.ERROR)
-  end
-  hops.strip(header, var.upstream_http_connection)
-  if not SAFE[ngx.req.get_method()] and ngx.status >= 200 and ngx.status < 400 then
-    local site = sites.find(var.host)
-    if site then
-      invalidate(site, routing.entry(site, var.request_uri).path)
-    end
-  end
-end
-
 return function()
   local object = handover.object
   local moment = now()
@@ -136,9 +103,6 @@ return function()
   handover.capture = nil
   if ngx.status == 416 and header["X-Cache"] then -- nginx sends such a range's answer through here a second time
     header["X-Cache"], header["Via"], header["X-Request-Id"], header["Cache-Status"] = nil, nil, nil, nil
-  end
-  if var.cirrus_door == "pass" then
-    return passed()
   end
   -- When the origin made the answer, as the fetch tier noted it: Unix time.
   local at = var.upstream_http_x_cirrus_at

@@ -1,6 +1,10 @@
 -- log_by_lua of the public server, but for what comes from memory (cirrus.hot): one cell of this worker's own tally,
 -- and the path of some requests.
+--
+--   cached()        of what the cache answers, or could have        request(site)   the tally's part of it
+--   origin(site)    how long the origin took                        leave()         where the worker is leaving
 local flights = require "cirrus.flights"
+local metrics = require "cirrus.metrics"
 local tally = require "cirrus.tally"
 
 local var = ngx.var
@@ -8,8 +12,10 @@ local now = ngx.now
 local start_time = ngx.req.start_time
 local request, wants_path = tally.request, tally.wants_path
 
-local function count()
-  local site = var.cirrus_site
+local _M = {}
+
+-- site: its primary host, "" where nobody has the name.
+function _M.request(site)
   if site == "" then
     site = "unknown" -- counted together: these names are chosen by strangers
   elseif wants_path() then
@@ -18,13 +24,29 @@ local function count()
   request(site, var.cirrus_x_cache or "NONE", ngx.status, now() - start_time(), tonumber(var.bytes_sent) or 0)
 end
 
-return function()
-  local door = var.cirrus_door
-  count()
-  if door == "lead" then
-    flights.finish(flights.name(var.cirrus_key))
+function _M.origin(site)
+  local times = var.upstream_response_time
+  -- Of several attempts ("0.100 : 0.004") the last one counts.
+  local took = times and (tonumber(times) or tonumber(times:match("([%d%.]+)%s*$")))
+  if took and var.cirrus_attempt ~= "" then -- else it asked this edge once more, which counts for itself
+    metrics.observe("nginx_upstream_response_seconds", took)
+    tally.origin(site, took)
   end
+end
+
+-- No timer comes any more to flush what has been counted.
+function _M.leave()
   if tally.closing then
     require("cirrus.telemetry").leave()
   end
 end
+
+function _M.cached()
+  _M.request(var.cirrus_site)
+  if var.cirrus_door == "lead" then
+    flights.finish(flights.name(var.cirrus_key))
+  end
+  _M.leave()
+end
+
+return _M

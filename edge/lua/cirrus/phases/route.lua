@@ -5,6 +5,7 @@
 --   pass      straight to the origin                       unknown, loading   an answer of our own
 -- No coroutine, no I/O: this is all the Lua that runs before the cache.
 local beacon = require "cirrus.beacon"
+local fetch = require "cirrus.phases.fetch"
 local flights = require "cirrus.flights"
 local handover = require "cirrus.handover"
 local hot = require "cirrus.hot"
@@ -92,7 +93,7 @@ function _M.public()
   local entry = routing.entry(site, var.request_uri, nil, kind)
   local door = door_of(site, entry, kind)
   if door == "pass" then
-    handover.site, handover.entry = site, entry
+    fetch.plan_pass(site, entry)
     if entry.rule then
       var.cirrus_rule = entry.rule.id
     end
@@ -114,7 +115,9 @@ function _M.again(key, outcome)
       door = through_cache(site, entry, moment)
     end
     describe(entry)
-    handover.site, handover.entry = site, entry
+    if door == "pass" then
+      fetch.plan_pass(site, entry)
+    end
   end
   var.cirrus_door = door
   return door
