@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "nodes",
     "domains",
     "edge",
+    "dnszones",
     "cirrus_site.apps.CirrusSiteConfig",
 ]
 
