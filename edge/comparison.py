@@ -91,6 +91,8 @@ class Comparison:
         for key in sorted(keys):
             was, found = recorded.get(key), held[key]
             owner = was.object_id if was else None
+            if was and was.held_since and not self.rewrite:
+                continue  # it is kept on purpose: edge/holding.py
             if found.text is not None or found.indexed is not None or (was and was.live):
                 yield Difference(self.kind, Problem.EXTRA, key, owner)
             elif was and (self.rewrite or was.epoch != epoch or found.gone != was.rev):

@@ -68,6 +68,22 @@ class Publication(models.Model):
         help_text="When the last serving edge had applied it (control plane's clock).",
     )
     applied_by = models.PositiveIntegerField(default=0, help_text="How many edges that were.")
+    since_rev = models.BigIntegerField(
+        default=0, help_text="The revision with which this object came under this key; live ever since."
+    )
+    alias_revs = models.JSONField(
+        default=dict, help_text="The aliases of a domain's document → the revision that brought them."
+    )
+    answered = models.BooleanField(
+        default=False, help_text="DNS gives its names to clients, so they leave there first."
+    )
+    leaving = models.JSONField(
+        default=dict, help_text="Names that are held for clients of old answers → Unix time of their end."
+    )
+    held_since = models.DateTimeField(null=True, blank=True, help_text="When the first of them ended.")
+    leave_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the last answer of DNS with them has expired, once known."
+    )
 
     class Meta:
         ordering = ["-rev"]
@@ -79,10 +95,20 @@ class Publication(models.Model):
                 condition=models.Q(applied_at__isnull=True),
                 name="unsettled_publications",
             ),
+            models.Index(
+                fields=["held_since"],
+                condition=models.Q(held_since__isnull=False),
+                name="held_publications",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}, revision {self.rev}"
+
+    @property
+    def held(self) -> bool:
+        """Whether it is on the edges only for clients of old answers of DNS."""
+        return self.live and self.key in self.leaving
 
 
 class Keyspace(models.Model):

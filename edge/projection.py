@@ -17,11 +17,13 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from domains.models import Domain
 from edge import keyspace
 from edge.errors import PublishingBusy, RedisForgot, RedisIsAhead
+from edge.holding import held_since, keep, note_lost_names, note_returned
 from edge.lineage import NOWHERE, Lineage, read_standing
 from edge.models import Kind, Publication
 from edge.purges.document import News, purged_domains
@@ -45,6 +47,7 @@ SCRIPT = Path(__file__).with_name("write_documents.lua").read_text()
 RECORDED_FIELDS = [
     *("object_id", "epoch", "rev", "live", "digest", "saved_at", "published_at", "stream_id"),
     *("applied_at", "applied_by"),  # nobody has applied the new revision yet
+    *("since_rev", "alias_revs", "answered", "leaving", "held_since", "leave_at"),
 ]
 
 
@@ -77,6 +80,8 @@ class Write:
     text: str = ""
     digest: str = ""
     news: News | None = None
+    aliases: tuple[str, ...] = ()
+    leaving: Mapping[str, float] = field(default_factory=dict)
 
 
 @contextmanager
@@ -146,12 +151,15 @@ def _publish(turn: Turn, kind: str, objects: Mapping[int, datetime], force: Coll
     before = list(Publication.objects.filter(kind=kind, object_id__in=objects, live=True))
     # Each object and each key it leaves is one write at most.
     epoch, revision = take_revisions(len(objects) + len(before))
+    note_lost_names(before)
     rendering = render(kind, objects, news=True)
     result = Published(broken=rendering.broken)
     leaving = [was for was in before if was.key not in rendering.keys and was.object_id not in result.broken]
     if kind == Kind.PURGE:
         leaving = _withdrawable(leaving)
     heirs = render_keys(kind, [was.key for was in leaving]) if leaving else Rendering()
+    leaving = keep(leaving, rendered=rendering.documents, heirs=heirs.keys)
+    note_returned(before, {pk: document.held for pk, document in rendering.documents.items()})
 
     now = timezone.now()
     writes: list[Write] = []
@@ -161,7 +169,17 @@ def _publish(turn: Turn, kind: str, objects: Mapping[int, datetime], force: Coll
         document = rendered.under(rev)
         text, saved_at = document.text(epoch=epoch, rev=rev), objects.get(document.object_id, now)
         writes.append(
-            Write(document.key, document.object_id, rev, saved_at, text, document.digest, document.news)
+            Write(
+                document.key,
+                document.object_id,
+                rev,
+                saved_at,
+                text,
+                document.digest,
+                document.news,
+                tuple(document.body.get("aliases", ())),
+                document.held,
+            )
         )
         if document.news and document.news.more:
             result.unfinished.add(document.object_id)
@@ -260,6 +278,7 @@ def _record(kind: str, epoch: int, written: Sequence[tuple[Write, str]]) -> None
 
 
 def _record_publications(kind: str, epoch: int, written: Sequence[tuple[Write, str]], now: datetime) -> None:
+    before = _before(kind, [item for item, _ in written])
     Publication.objects.bulk_create(
         [
             Publication(
@@ -273,6 +292,11 @@ def _record_publications(kind: str, epoch: int, written: Sequence[tuple[Write, s
                 saved_at=item.saved_at,
                 published_at=now,
                 stream_id=stream_id,
+                since_rev=before.since_rev(item),
+                alias_revs=before.alias_revs(item),
+                answered=bool(item.text) and item.object_id in before.answered,
+                leaving=dict(item.leaving),
+                held_since=held_since(item.leaving),
             )
             for item, stream_id in written
         ],
@@ -280,6 +304,35 @@ def _record_publications(kind: str, epoch: int, written: Sequence[tuple[Write, s
         unique_fields=["kind", "key"],
         update_fields=RECORDED_FIELDS,
     )
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was published before some writes: the live rows by key, and the objects that DNS answers for."""
+
+    live: Mapping[str, Publication]
+    answered: Collection[int]
+
+    def since_rev(self, item: Write) -> int:
+        """The revision with which the object came under this key: what its older readers know it by."""
+        was = self._of(item)
+        return was.since_rev if was else item.rev
+
+    def alias_revs(self, item: Write) -> dict[str, int]:
+        """Each alias with the revision that brought it."""
+        was = self._of(item)
+        known = was.alias_revs if was else {}
+        return {name: known.get(name, item.rev) for name in item.aliases}
+
+    def _of(self, item: Write) -> Publication | None:
+        was = self.live.get(item.key)
+        return was if was and item.text and was.object_id == item.object_id else None
+
+
+def _before(kind: str, items: Sequence[Write]) -> Before:
+    same = Q(key__in=[item.key for item in items]) | Q(object_id__in=[item.object_id for item in items])
+    live = list(Publication.objects.filter(same, kind=kind, live=True))
+    return Before({was.key: was for was in live}, {was.object_id for was in live if was.answered})
 
 
 def restore_meta(turn: Turn) -> None:

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from domains.documents import domain_document, reason_not_served
 from domains.models import Domain
+from edge.holding import held_aliases, with_aliases
 from edge.keyspace import envelope
 from edge.models import Kind
 from edge.purges.document import News, purge_document, purge_news, purged_domains, reason_not_purged
@@ -60,13 +61,17 @@ SOURCES: dict[str, Source] = {
 
 @dataclass(frozen=True)
 class Rendered:
-    """A document before it has a revision; `news` are stamped with that revision."""
+    """A document before it has a revision; `news` are stamped with that revision.
+
+    `held`: names in it that are about to leave, and since when (edge/holding.py).
+    """
 
     kind: str
     key: str
     object_id: int
     body: dict[str, Any]
     news: News | None = None
+    held: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -127,7 +132,17 @@ def _render(kind: str, objects: QuerySet[Any], with_news: bool = False) -> Rende
             logger.exception("cannot render %s %s", kind, key)
             result.broken[item.pk] = f"{type(error).__name__}: {error}"
             result.broken_keys.add(key)
+    if kind == Kind.DOMAIN:
+        _hold_aliases(result)
     return result
+
+
+def _hold_aliases(result: Rendering) -> None:
+    for pk, names in held_aliases([*result.documents]).items():
+        document = result.documents[pk]
+        body = with_aliases(document.body, names)
+        held = {name: at for name, at in names.items() if name in body["aliases"]}
+        result.documents[pk] = replace(document, body=body, held=held)
 
 
 def reasons_withheld(kind: str, object_ids: Iterable[int]) -> dict[int, str]:

@@ -11,13 +11,16 @@ from django.utils import timezone
 
 from edge.acks import Acks, read_acks
 from edge.errors import NotPublished
+from edge.holding import held_since
 from edge.models import Kind, Outbox, Publication
 from edge.outbox import flush, stage
+from edge.projection import publishing
 from edge.rendering import reasons_withheld
 from edge.revisions import current_keyspace
 from edge.statuses import (
     PublicationStatus,
     applied_time,
+    held_status,
     live_status,
     reached,
     waiting_status,
@@ -27,6 +30,8 @@ from nodes.models import Node
 
 #: Publications whose times are noted in one go.
 SETTLE = 500
+#: Seconds that a build of zones waits for its turn to note what it answers.
+ANSWER_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def publication_statuses(*, kind: str, object_ids: Iterable[int]) -> dict[int, P
         publication.object_id: publication
         for publication in Publication.objects.filter(kind=kind, object_id__in=ids).order_by("live", "rev")
     }
-    unpublished = [pk for pk in ids if pk not in published or not published[pk].live]
+    unpublished = [pk for pk in ids if not (p := published.get(pk)) or not p.live or p.held]
     reasons = reasons_withheld(kind, unpublished) if unpublished else {}
     serving = _serving()
     unsettled = [p.stream_id for p in published.values() if p.applied_at is None]
@@ -134,6 +139,8 @@ def publication_statuses(*, kind: str, object_ids: Iterable[int]) -> dict[int, P
         publication = published.get(pk)
         if rows := waiting.get(pk):
             return _staged_status(rows, failure)
+        if publication and publication.held and (why := reasons.get(pk, "deleted")):
+            return held_status(publication, serving, reason=why)
         if publication and publication.live:
             return live_status(publication, serving, acks)
         reason = reasons.get(pk, "deleted")
@@ -187,6 +194,56 @@ def outbox_retry(*, ids: Iterable[int]) -> None:
         flush()
     except NotPublished:
         return  # their line says why
+
+
+def domains_answer(*, domain_ids: Iterable[int]) -> set[int]:
+    """Note that DNS is about to give these domains' names to clients: from now on they leave there first.
+
+    Those that may be answered: the edges have (or are getting) their documents. Raises `NotPublished`.
+    """
+    wanted = set(domain_ids)
+    live = Publication.objects.filter(kind=Kind.DOMAIN, live=True)
+    known = {*live.filter(answered=True).values_list("object_id", flat=True)}
+    new = sorted(wanted - known)
+    for start in range(0, len(new), SETTLE):
+        some = new[start : start + SETTLE]
+        # Nobody withdraws a document while we note this; whoever does so later, sees it.
+        with publishing(patience=ANSWER_PATIENCE):
+            rows = live.filter(object_id__in=some)
+            known |= {*rows.values_list("object_id", flat=True)}
+            rows.update(answered=True)
+    return wanted & known
+
+
+def names_leaving() -> list[Publication]:
+    """The publications that hold names for clients of old answers, the longest held first."""
+    held = Publication.objects.filter(kind=Kind.DOMAIN, live=True, held_since__isnull=False)
+    return list(held.order_by("held_since", "pk"))
+
+
+def names_leave_at(*, publication: Publication, at: datetime | None) -> None:
+    """Note when the last answer of DNS with these names will have expired."""
+    if publication.leave_at != at:
+        Publication.objects.filter(pk=publication.pk, rev=publication.rev).update(leave_at=at)
+
+
+def names_release(*, publication: Publication, names: Iterable[str]) -> None:
+    """No client has an answer of DNS with these names any more: the edges may forget them.
+
+    Does nothing where the publication has become another one meanwhile.
+    """
+    gone = set(names)
+    with transaction.atomic():
+        current = Publication.objects.select_for_update().filter(pk=publication.pk, live=True).first()
+        if not current or current.object_id != publication.object_id:
+            return
+        gone = {name for name in gone if current.leaving.get(name) == publication.leaving.get(name)}
+        current.leaving = {name: at for name, at in current.leaving.items() if name not in gone}
+        current.held_since, current.leave_at = held_since(current.leaving), None
+        if current.key in gone:
+            current.answered = False  # the whole document
+        current.save(update_fields=["leaving", "held_since", "leave_at", "answered"])
+        stage(current.kind, [current.object_id])
 
 
 def publications_settle() -> int:

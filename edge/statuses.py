@@ -101,6 +101,15 @@ def withdrawn_status(
     return PublicationStatus("pending", sentence, publication.rev, 0, len(serving))
 
 
+def held_status(publication: Publication, serving: list[str], *, reason: str) -> PublicationStatus:
+    """The line of an object that is no longer to be served, while clients may have old answers of DNS."""
+    sentence = f"leaves DNS first, then the edges ({reason})"
+    if publication.leave_at:
+        when = clock(publication.leave_at)
+        sentence = f"leaves the edges at {when}, when the answers of DNS have expired ({reason})"
+    return PublicationStatus("pending", sentence, publication.rev, 0, len(serving))
+
+
 def waiting_status(*, since: datetime, failure: str) -> PublicationStatus:
     """The line of an object whose change is still in the outbox."""
     why = failure or "it waits for its turn"
