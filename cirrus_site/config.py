@@ -10,6 +10,7 @@ hand beside it sees the same settings; the environment and `.env` win over it.
 
 import ipaddress
 import os
+import re
 import secrets
 from functools import lru_cache
 from io import StringIO
@@ -82,6 +83,14 @@ class Config(BaseModel):
     purge_burst: int = Field(10_000, ge=1, le=100_000, description="targets of one domain at once")
     purge_per_second: float = Field(50, gt=0, le=100_000, allow_inf_nan=False)
 
+    # -- node health
+    vantage_points: Annotated[list[str], Field(min_length=1, max_length=20)] = ["local"]
+    health_interval: int = Field(5, ge=1, le=300, description="seconds from one round of probes to the next")
+    health_timeout: float = Field(2, gt=0, le=60, description="seconds that one probe may take")
+    health_rise: int = Field(3, ge=1, le=100, description="successes in a row")
+    health_fall: int = Field(3, ge=1, le=100, description="failures, counted")
+    safety_share: float = Field(0.5, ge=0, le=1, description="of a region that probes may not go below")
+
     # -- edge
     edge_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
     edge_http_port: Port = 8081
@@ -131,6 +140,7 @@ class Config(BaseModel):
         "allowed_hosts",
         "trusted_origins",
         "metrics_allow",
+        "vantage_points",
         "edge_bind",
         "edge_status_bind",
         "edge_resolvers",
@@ -148,6 +158,23 @@ class Config(BaseModel):
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_network(item)) for item in value]
+
+    @field_validator("vantage_points")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+                raise ValueError(f"{name!r} is not a name of lower-case letters, digits and hyphens")
+        if len(set(value)) < len(value):
+            raise ValueError("it names a vantage point twice")
+        return value
+
+    @field_validator("health_timeout")
+    @classmethod
+    def _in_time(cls, value: float, info: ValidationInfo) -> float:
+        if value >= info.data.get("health_interval", value + 1):
+            raise ValueError("it must be less than CIRRUS_HEALTH_INTERVAL")
+        return value
 
     @field_validator("edge_bind", "edge_status_bind")
     @classmethod

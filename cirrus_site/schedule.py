@@ -28,6 +28,16 @@ JOBS: dict[str, tuple[str, int, str]] = {
         3600,
         "Nothing stays in a cache for longer than 30 days, so purges of 31 days ago matter no more.",
     ),
+    "Forget old alarms": (
+        "alarms.tasks.expire_alarms",
+        3600,
+        "An alarm is kept for 90 days after it was cleared.",
+    ),
+    "Forget old state changes": (
+        "nodes.tasks.expire_events",
+        3600,
+        "The timeline of a node reaches back for 400 days.",
+    ),
 }
 
 

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "django_prometheus",
     "rest_framework",
     "accounts",
+    "alarms",
     "nodes",
     "domains",
     "edge",

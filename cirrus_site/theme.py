@@ -71,6 +71,8 @@ UNFOLD: dict[str, Any] = {
                 "Network",
                 ("Nodes", "dns", "nodes.node"),
                 ("Regions", "public", "nodes.region"),
+                ("State changes", "timeline", "nodes.nodeevent"),
+                ("Alarms", "notifications", "alarms.alarm"),
             ),
             navigation_group(
                 "Administration",

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save, pre_save
 
 from accounts.models import User
+from alarms.models import Alarm
 from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
 from edge.models import (
     Keyspace,
@@ -25,7 +26,7 @@ from edge.models import (
     PurgeTarget,
 )
 from edge.outbox import stage
-from nodes.models import Node, Region
+from nodes.models import Node, NodeEvent, Region, RegionBackup
 
 
 def domains_of_rule(rule_id: int) -> list[int]:
@@ -56,6 +57,9 @@ NOT_PUBLISHED: dict[type[models.Model], str] = {
     PurgeTarget: "is part of a purge",
     PurgeRecord: "is the record of what purges were published; who drops old ones stages their domains",
     PurgeAllowance: "is the counter of a limit",
+    Alarm: "is for people",
+    NodeEvent: "is the history of a node's state",
+    RegionBackup: "steers the DNS only: no edge looks at it",
 }
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from domains.models import CacheCondition, CacheRule, HostName, Origin
 from edge.signals import MOVABLE, NOT_PUBLISHED, PUBLISHES
 
-OURS = {"accounts", "cirrus_site", "domains", "edge", "nodes"}
+OURS = {"accounts", "alarms", "cirrus_site", "domains", "edge", "nodes"}
 ROOMS_WITH_DOORS = ["admin", "views", "tasks", "api", "serializers", "management/commands/*"]
 DOORS = sorted(
     path for app in OURS for room in ROOMS_WITH_DOORS for path in (settings.BASE_DIR / app).glob(f"{room}.py")

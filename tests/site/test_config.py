@@ -56,6 +56,9 @@ def test_the_value_itself_wins_over_its_file(tmp_path):
             "CIRRUS_WEB_BIND: 'localhost' does not appear to be an IPv4 or IPv6",
         ),
         ("CIRRUS_PURGE_PER_SECOND", "nan", "CIRRUS_PURGE_PER_SECOND: Input should be"),
+        ("CIRRUS_VANTAGE_POINTS", "local Frankfurt", "CIRRUS_VANTAGE_POINTS: 'Frankfurt' is not a name"),
+        ("CIRRUS_VANTAGE_POINTS", "a b a", "CIRRUS_VANTAGE_POINTS: it names a vantage point twice."),
+        ("CIRRUS_HEALTH_TIMEOUT", "5", "it must be less than CIRRUS_HEALTH_INTERVAL."),
         ("CIRRUS_DEBUG", "perhaps", "CIRRUS_DEBUG: Input should be a valid boolean"),
         ("CIRRUS_ORIGIN_ALLOW", "10.0.0.1/8", "CIRRUS_ORIGIN_ALLOW: 10.0.0.1/8 has host bits set."),
         (
