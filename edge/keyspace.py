@@ -13,6 +13,9 @@ CHANGES = "cdn:changes"
 NOTIFY = "cdn:notify"
 PUBLISH_LOCK = "cdn:lock:publish"
 REPAIR_LOCK = "cdn:lock:repair"
+#: The one right to build zones, and the note that a worker has been asked to.
+ZONES_LOCK = "cdn:lock:zones"
+ZONES_POKE = "cdn:lock:zones:asked"
 
 #: kind → prefix of its documents' keys
 DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:", "purge": "cdn:purge:"}

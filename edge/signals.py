@@ -1,85 +1,76 @@
-"""What a save publishes: the whole answer to “what happens outside when I save X?”.
+"""The machinery behind the table of effects: what a save stages.
 
-Saving or deleting an object of a model on the left stages the documents on the right again. Nothing
-else writes to the edges. Every model of ours stands in PUBLISHES or in NOT_PUBLISHED; a test holds
-that, so none can be forgotten. `QuerySet.update()` and `bulk_create()` send no signal: the
-reconciler (edge/sync.py) finds what they changed.
+The table itself is `EFFECTS` in `cirrus_site/effects.py`. Saving or deleting an object of a model that
+stands in it stages what the model's effects name, in the transaction of the save. `QuerySet.update()`
+and `bulk_create()` send no signal: the scheduled comparisons find what they changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import models
-from django.db.models.signals import post_delete, post_save, pre_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
-from accounts.models import User
-from alarms.models import Alarm
-from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
-from edge.models import (
-    Keyspace,
-    Kind,
-    Outbox,
-    Publication,
-    Purge,
-    PurgeAllowance,
-    PurgeRecord,
-    PurgeTarget,
-)
 from edge.outbox import stage
-from nodes.models import Node, NodeEvent, Region, RegionBackup
 
 
-def domains_of_rule(rule_id: int) -> list[int]:
-    """The domain of a rule, or none where the rule is gone already."""
-    return list(CacheRule.objects.filter(pk=rule_id).values_list("domain_id", flat=True))
+@dataclass(frozen=True)
+class Effect:
+    """What is staged again for an object: `stage` gets the primary keys that `objects` finds."""
+
+    stage: Callable[[Sequence[int]], None]
+    objects: Callable[[Any], list[int]]
 
 
-PUBLISHES: dict[type[models.Model], tuple[str, Callable[[Any], list[int]]]] = {
-    # model     kind of document  primary keys of the objects whose documents change
-    Domain: (Kind.DOMAIN, lambda domain: [domain.pk]),  # and, with it, its purges: edge/projection.py
-    HostName: (Kind.DOMAIN, lambda name: [name.domain_id]),
-    Origin: (Kind.DOMAIN, lambda origin: [origin.domain_id]),
-    CacheRule: (Kind.DOMAIN, lambda rule: [rule.domain_id]),
-    CacheCondition: (Kind.DOMAIN, lambda condition: domains_of_rule(condition.rule_id)),
-    Node: (Kind.NODE, lambda node: [node.pk]),
-    Region: (Kind.NODE, lambda region: list(region.nodes.values_list("pk", flat=True))),
-}
-
-#: Parts that may move from one document to another: saving one publishes the one it leaves as well.
-MOVABLE: set[type[models.Model]] = {HostName, Origin, CacheRule, CacheCondition}
-
-NOT_PUBLISHED: dict[type[models.Model], str] = {
-    User: "people are known to the control plane only",
-    Outbox: "is itself what is still to be published",
-    Publication: "is the record of what was published",
-    Keyspace: "is the counter of revisions",
-    Purge: "is staged by the service that makes it, with all its targets at once",
-    PurgeTarget: "is part of a purge",
-    PurgeRecord: "is the record of what purges were published; who drops old ones stages their domains",
-    PurgeAllowance: "is the counter of a limit",
-    Alarm: "is for people",
-    NodeEvent: "is the history of a node's state",
-    RegionBackup: "steers the DNS only: no edge looks at it",
-}
+def documents(kind: str, objects: Callable[[Any], list[int]]) -> Effect:
+    """The documents of these objects are published again."""
+    return Effect(partial(stage, kind), objects)
 
 
-def connect() -> None:
-    """Listen to the models of the table (called once, when the apps are ready)."""
-    for model in PUBLISHES:
-        post_save.connect(_changed, sender=model, dispatch_uid=f"publish-{model.__name__}")
-        post_delete.connect(_changed, sender=model, dispatch_uid=f"withdraw-{model.__name__}")
-    for model in MOVABLE:
-        pre_save.connect(_moving, sender=model, dispatch_uid=f"leave-{model.__name__}")
+Effects = Mapping[type[models.Model], Sequence[Effect]]
 
 
-def _changed(sender: type[models.Model], instance: models.Model, **_: Any) -> None:
-    kind, objects = PUBLISHES[sender]
-    if object_ids := objects(instance):
-        stage(kind, object_ids)
+def connect(effects: Effects, movable: Collection[type[models.Model]]) -> None:
+    """Listen to the models of the table (called once, when the apps are ready).
+
+    `movable`: parts that may move from one whole to another: saving one stages the one it leaves as well.
+    """
+    for model, of_model in effects.items():
+        name = model._meta.label
+        changed = partial(_changed, of_model)
+        post_save.connect(changed, sender=model, dispatch_uid=f"save-{name}", weak=False)
+        post_delete.connect(changed, sender=model, dispatch_uid=f"delete-{name}", weak=False)
+        for field in model._meta.local_many_to_many:
+            through = field.remote_field.through
+            if through and through._meta.auto_created:
+                linked = partial(_linked, of_model, model)
+                uid = f"link-{name}-{field.name}"
+                m2m_changed.connect(linked, sender=through, dispatch_uid=uid, weak=False)
+        if model in movable:
+            moving = partial(_moving, of_model)
+            pre_save.connect(moving, sender=model, dispatch_uid=f"leave-{name}", weak=False)
 
 
-def _moving(sender: type[models.Model], instance: models.Model, **_: Any) -> None:
-    kind, objects = PUBLISHES[sender]
+def _changed(effects: Sequence[Effect], *, instance: models.Model, **_: Any) -> None:
+    for effect in effects:
+        if objects := effect.objects(instance):
+            effect.stage(objects)
+
+
+def _linked(
+    effects: Sequence[Effect], model: type[models.Model], *, instance: models.Model, action: str, **_: Any
+) -> None:
+    # From the other side the instance is another model's: whatever it links is edited from here only.
+    if isinstance(instance, model) and action in ("post_add", "post_remove", "post_clear"):
+        _changed(effects, instance=instance)
+
+
+def _moving(
+    effects: Sequence[Effect], *, sender: type[models.Model], instance: models.Model, **_: Any
+) -> None:
     stored = sender._default_manager.filter(pk=instance.pk).first() if instance.pk else None
-    if stored and objects(stored) != objects(instance):
-        stage(kind, objects(stored))
+    for effect in effects:
+        if stored and (objects := effect.objects(stored)) != effect.objects(instance):
+            effect.stage(objects)

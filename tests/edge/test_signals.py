@@ -7,10 +7,11 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
+from cirrus_site.effects import EFFECTS, MOVABLE, NO_EFFECT
+from dnszones.models import Record
 from domains.models import CacheCondition, CacheRule, HostName, Origin
-from edge.signals import MOVABLE, NOT_PUBLISHED, PUBLISHES
 
-OURS = {"accounts", "alarms", "cirrus_site", "domains", "edge", "nodes"}
+OURS = {"accounts", "alarms", "cirrus_site", "dnszones", "domains", "edge", "nodes"}
 ROOMS_WITH_DOORS = ["admin", "views", "tasks", "api", "serializers", "management/commands/*"]
 DOORS = sorted(
     path for app in OURS for room in ROOMS_WITH_DOORS for path in (settings.BASE_DIR / app).glob(f"{room}.py")
@@ -22,14 +23,14 @@ SILENT = {"update", "bulk_create", "bulk_update", "_raw_delete"}
 def test_every_model_of_ours_is_in_exactly_one_table():
     models = {model for model in apps.get_models() if model._meta.app_label in OURS}
     assert models
-    assert set(PUBLISHES) | set(NOT_PUBLISHED) == models
-    assert not set(PUBLISHES) & set(NOT_PUBLISHED)
-    assert all(NOT_PUBLISHED.values())
+    assert set(EFFECTS) | set(NO_EFFECT) == models
+    assert not set(EFFECTS) & set(NO_EFFECT)
+    assert all(NO_EFFECT.values())
 
 
 def test_whatever_may_move_to_another_document_is_listened_to_before_it_does():
-    assert {HostName, Origin, CacheRule, CacheCondition} == MOVABLE
-    assert set(PUBLISHES) >= MOVABLE
+    assert {HostName, Origin, CacheRule, CacheCondition, Record} == MOVABLE
+    assert set(EFFECTS) >= MOVABLE
 
 
 def silent_calls(source):
