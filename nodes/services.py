@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from nodes.errors import NodeStillServes
+from nodes.health.decision import Change
 from nodes.models import Node, NodeEvent
 
 #: Who changes the states `pending`, `up` and `down` by itself.
@@ -16,17 +17,6 @@ PROBES = "probes"
 LEAVING = frozenset({Node.State.DRAINING, Node.State.MAINTENANCE})
 #: How long the timeline of a node reaches back.
 KEPT = timedelta(days=400)
-
-
-@dataclass(frozen=True)
-class StateChange:
-    """What the probes have decided; void where the node is in another state or trial meanwhile."""
-
-    node: str
-    old: str
-    new: str
-    trial: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -69,8 +59,11 @@ def node_add(*, node: Node, by: str) -> None:
 
 
 @transaction.atomic
-def nodes_settle(*, changes: Iterable[StateChange]) -> int:
-    """Carry out what the probes have decided, all in one transaction; the number of changed nodes."""
+def nodes_settle(*, changes: Iterable[Change]) -> int:
+    """Carry out what the probes have decided, all in one transaction; the number of changed nodes.
+
+    A change is void where the node is in another state or trial meanwhile.
+    """
     wanted = {change.node: change for change in changes}
     settled = 0
     for node in Node.objects.select_for_update().filter(name__in=wanted).order_by("pk"):

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from nodes.errors import NodeStillServes
+from nodes.health.decision import Change
 from nodes.models import Node, NodeEvent
 from nodes.services import (
     KEPT,
-    StateChange,
     events_expire,
     node_drain,
     node_maintain,
@@ -65,7 +65,7 @@ def test_only_who_puts_it_up_by_hand_begins_a_new_trial(node, by, trials):
 
 
 def test_what_the_probes_decided_is_carried_out(node):
-    change = StateChange("edge-1", "up", "down", node.trial, "3 failures")
+    change = Change("edge-1", "up", "down", node.trial, "3 failures")
 
     assert nodes_settle(changes=[change]) == 1
     assert timeline(node) == [("up", "down", "3 failures", "probes")]
@@ -73,14 +73,14 @@ def test_what_the_probes_decided_is_carried_out(node):
 
 @pytest.mark.parametrize("by_hand", [node_drain, lambda **how: node_maintain(**how, force=True)])
 def test_what_the_probes_decided_gives_way_to_a_state_that_was_forced_meanwhile(node, by_hand):
-    change = StateChange("edge-1", "up", "down", node.trial, "3 failures")
+    change = Change("edge-1", "up", "down", node.trial, "3 failures")
     by_hand(node=node, by="alice")
 
     assert nodes_settle(changes=[change]) == 0
 
 
 def test_what_the_probes_decided_of_an_earlier_trial_is_void(node):
-    change = StateChange("edge-1", "up", "down", node.trial, "3 failures")
+    change = Change("edge-1", "up", "down", node.trial, "3 failures")
     node_drain(node=node, by="alice")
     node_take_into_service(node=node, by="alice")
 
