@@ -13,6 +13,9 @@ CHANGES = "cdn:changes"
 NOTIFY = "cdn:notify"
 PUBLISH_LOCK = "cdn:lock:publish"
 REPAIR_LOCK = "cdn:lock:repair"
+HEALTH_LOCK = "cdn:lock:health"
+#: Since when a vantage point has been asked to probe and has not reported: vantage point → Unix time.
+HEALTH_ASKED = "cdn:health-asked"
 #: The one right to build zones, and the note that a worker has been asked to.
 ZONES_LOCK = "cdn:lock:zones"
 ZONES_POKE = "cdn:lock:zones:asked"
@@ -55,6 +58,19 @@ def stats_key(node: str, minute: int) -> str:
     """The hash of an edge's traffic in one minute (Unix time in minutes)."""
     return f"cdn:stats:{node}:{minute}"
 
+
+def health_key(node: str) -> str:
+    """The hash of what the vantage points have found out about a node: vantage point → JSON."""
+    return f"cdn:health:{node}"
+
+
+def probe_lock(vantage: str) -> str:
+    """The one right to probe from this vantage point."""
+    return f"cdn:lock:probe:{vantage}"
+
+
+#: Fields of the JSON in `cdn:health:{node}`.
+HEALTH_FIELDS = ("at", "ok", "verdict", "fails", "streak", "trial", "why", "status", "ms", "view")
 
 #: Fields of `cdn:meta`.
 META_EPOCH, META_REV, META_LAST = "epoch", "rev", "last"

@@ -39,6 +39,8 @@ def section(title):
         keyspace.document_key("purge", "{host}"),
         *(keyspace.index_key("{kind}"), keyspace.gone_key("{kind}")),
         *(keyspace.ack_key("{node}"), keyspace.acks_key("{node}"), keyspace.stats_pattern("{node}")),
+        *(keyspace.health_key("{node}"), keyspace.HEALTH_ASKED),
+        *(keyspace.HEALTH_LOCK, keyspace.probe_lock("{vantage}")),
     ],
 )
 def test_every_key_stands_in_the_contract(key):
@@ -51,6 +53,7 @@ def test_every_key_stands_in_the_contract(key):
         ("`cdn:meta`", [keyspace.META_EPOCH, keyspace.META_REV, keyspace.META_LAST]),
         ("`cdn:changes`", keyspace.ENTRY_FIELDS),
         ("`cdn:ack:{node}`", keyspace.ACK_FIELDS),
+        ("`cdn:health:{node}`", keyspace.HEALTH_FIELDS),
     ],
 )
 def test_every_field_of_a_hash_and_of_the_stream_is_told(title, fields):
