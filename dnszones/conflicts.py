@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from dnszones.names import APEX, MARKER, covering_cut, owner_in
+from dnszones.names import covering_cut, owner_in
+from dnszones.zonedata import APEX, MARKER
 from domains.hostnames import display_hostname
 
 if TYPE_CHECKING:

@@ -11,11 +11,8 @@ from collections.abc import Collection
 import idna
 from django.core.exceptions import ValidationError
 
+from dnszones.zonedata import APEX
 from domains.hostnames import display_hostname, normalize_hostname
-
-APEX = "@"
-#: The marker record that the primary adds to each zone: its serial, for whoever watches.
-MARKER = "_rev"
 
 _LABEL = re.compile(r"^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$")
 

@@ -7,8 +7,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
-from dnszones.names import APEX, full_name, normalize_apex, normalize_owner
+from dnszones.names import full_name, normalize_apex, normalize_owner
 from dnszones.records import normalize_value
+from dnszones.zonedata import APEX
 from domains.hostnames import display_hostname, normalize_hostname
 from domains.normalized import NormalizedModel
 

@@ -1,0 +1,169 @@
+"""What SQL says of zones, sites and nodes: read whole, in a fixed number of queries.
+
+100,000 domains are 100,000 tuples here, never model objects.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.db.models import Model
+
+from dnszones.builder import NameServerFacts, RecordFacts, ZoneFacts
+from dnszones.models import Challenge, NameServer, Record, Site, Zone
+from domains.models import HostName
+from edge.models import Kind, Outbox, Publication
+from edge.revisions import current_keyspace
+from nodes.models import Node, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One domain that may be answered: its names, and what its operator says about its nodes.
+
+    `access_name` is "" where its zone is not published. `since_rev`: the revision with which its
+    document went live. `alias_revs`: of the aliases that came later.
+    """
+
+    domain_id: int
+    label: str
+    access_name: str
+    ttl: int | None
+    replicas: int | None
+    hosts: tuple[str, ...]
+    since_rev: int
+    epoch: int
+    document: str
+    alias_revs: dict[str, int]
+    pinned: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeNode:
+    """A node that is an edge."""
+
+    name: str
+    region: str
+    ipv4: str
+    ipv6: str
+    weight: int
+    state: str
+
+
+@dataclass
+class Facts:
+    """Everything that zones are made of. `zones`: primary key → facts of each published zone."""
+
+    zones: dict[int, ZoneFacts]
+    placements: list[Placement] = field(default_factory=list)
+    nodes: list[EdgeNode] = field(default_factory=list)
+    regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    epoch: int = 0
+    unpublished: bool = False
+
+
+def read_facts() -> Facts:
+    """Read all of it. Documents that are still on their way to the edges make `unpublished` true."""
+    zones = read_zones()
+    return Facts(
+        zones=zones,
+        placements=_placements({pk: zone.apex for pk, zone in zones.items()}) if zones else [],
+        nodes=[
+            EdgeNode(name, region, ipv4 or "", ipv6 or "", weight, state)
+            for name, region, ipv4, ipv6, weight, state in Node.objects.filter(is_edge=True)
+            .order_by("name")
+            .values_list("name", "region__name", "ipv4", "ipv6", "weight", "state")
+        ],
+        regions=Region.objects.all().backup_names(),
+        epoch=current_keyspace().epoch,
+        unpublished=Outbox.objects.filter(kind=Kind.DOMAIN).exists(),
+    )
+
+
+def read_zones() -> dict[int, ZoneFacts]:
+    """The published zones with their parts, by primary key."""
+    servers = _by_zone(NameServer, "name", "ipv4", "ipv6")
+    records = _by_zone(Record, "name", "type", "ttl", "value")
+    challenges = _by_zone(Challenge, "name", "value")
+    fields = ["apex", "default_ttl", "mname", "rname", "refresh", "retry", "expire", "minimum"]
+    return {
+        row["pk"]: ZoneFacts(
+            **{name: row[name] for name in fields},
+            nameservers=tuple(
+                NameServerFacts(name, v4 or "", v6 or "") for name, v4, v6 in servers[row["pk"]]
+            ),
+            records=tuple(RecordFacts(*record) for record in records[row["pk"]]),
+            challenges=tuple(challenges[row["pk"]]),
+        )
+        for row in Zone.objects.published().values("pk", *fields)
+    }
+
+
+def _by_zone(model: type[Model], *fields: str) -> dict[int, list[tuple]]:  # type: ignore[type-arg]
+    found: dict[int, list[tuple]] = defaultdict(list)  # type: ignore[type-arg]
+    for zone_id, *values in model._default_manager.order_by("pk").values_list("zone_id", *fields):
+        found[zone_id].append(tuple(values))
+    return found
+
+
+def _placements(apexes: dict[int, str]) -> list[Placement]:
+    """The domains whose document is on the edges (or on its way there), and stays there."""
+    documents = _documents()
+    hosts = _hosts()
+    pinned, excluded = _links("pinned", "node__name"), _links("excluded", "node__name")
+    regions = _links("regions", "region__name")
+    sites = Site.objects.filter(domain__enabled=True).order_by("pk")
+    rows = sites.values_list("pk", "domain_id", "zone_id", "label", "ttl", "replicas")
+    found = []
+    for pk, domain_id, zone_id, label, ttl, replicas in rows:
+        if domain_id not in documents:
+            continue
+        document, epoch, since_rev, alias_revs = documents[domain_id]
+        found.append(
+            Placement(
+                domain_id=domain_id,
+                label=label,
+                access_name=f"{label}.{apexes[zone_id]}" if zone_id in apexes else "",
+                ttl=ttl,
+                replicas=replicas,
+                hosts=tuple(hosts.get(domain_id, ())),
+                since_rev=since_rev,
+                epoch=epoch,
+                document=document,
+                alias_revs=alias_revs,
+                pinned=frozenset(pinned.get(pk, ())),
+                excluded=frozenset(excluded.get(pk, ())),
+                regions=tuple(sorted(regions.get(pk, ()))),
+            )
+        )
+    return found
+
+
+def _documents() -> dict[int, tuple[str, int, int, dict[str, int]]]:
+    """Domain → (key, epoch, revision since which it is live, aliases' revisions) of its document."""
+    live = Publication.objects.filter(kind=Kind.DOMAIN, live=True)
+    held = {row.pk for row in live.filter(held_since__isnull=False) if row.held}
+    aliases = dict(live.exclude(alias_revs={}).values_list("pk", "alias_revs"))
+    rows = live.order_by("rev").values_list("pk", "object_id", "key", "epoch", "since_rev")
+    return {
+        object_id: (key, epoch, since, aliases.get(pk, {}))
+        for pk, object_id, key, epoch, since in rows
+        if pk not in held
+    }
+
+
+def _hosts() -> dict[int, list[str]]:
+    hosts: dict[int, list[str]] = defaultdict(list)
+    for domain_id, name in HostName.objects.order_by("pk").values_list("domain_id", "name"):
+        hosts[domain_id].append(name)
+    return hosts
+
+
+def _links(field_name: str, name: str) -> dict[int, list[str]]:
+    """Site → the names of the nodes or regions in one of its many-to-many fields."""
+    through = getattr(Site, field_name).through
+    links: dict[int, list[str]] = defaultdict(list)
+    for site_id, linked in through.objects.values_list("site_id", name):
+        links[site_id].append(linked)
+    return links
