@@ -6,6 +6,8 @@ an operator has edited in the admin stays; to stop a job, disable it there (a de
 
 from typing import Any
 
+from cirrus_site.config import Config
+
 #: name → (task, every so many seconds, what it is for)
 JOBS: dict[str, tuple[str, int, str]] = {
     "Publish what is left in the outbox": (
@@ -39,6 +41,18 @@ JOBS: dict[str, tuple[str, int, str]] = {
         "The timeline of a node reaches back for 400 days.",
     ),
 }
+
+
+def followed_schedule(config: Config) -> dict[str, dict[str, Any]]:
+    """The jobs whose interval is a setting: beat puts them into its database each time that it starts."""
+    return {
+        "Probe the nodes": {
+            "task": "edge.tasks.probe_nodes",
+            "schedule": config.health_interval,
+            "options": {"expire_seconds": config.health_interval},
+            "description": "Every CIRRUS_HEALTH_INTERVAL: what nodes are up follows from it.",
+        }
+    }
 
 
 def seed_schedule(**_: Any) -> None:

@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 from cirrus_site.config import BASE_DIR, generate_secret, get_config, make_var_dir, secret_from_var
 from cirrus_site.errors import ConfigurationError
 from cirrus_site.logs import LOGGING as LOGGING
+from cirrus_site.schedule import followed_schedule
 from cirrus_site.theme import UNFOLD as UNFOLD
 
 try:
@@ -148,6 +149,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # else a worker ends for good after some 50 minutes without Redis
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = CIRRUS.time_zone
+CELERY_BEAT_SCHEDULE = followed_schedule(CIRRUS)
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 

@@ -15,6 +15,8 @@ from nodes.models import Node, NodeEvent
 PROBES = "probes"
 #: States in which no client is sent to a node any more: it may be on its way out of the DNS, or out.
 LEAVING = frozenset({Node.State.DRAINING, Node.State.MAINTENANCE})
+#: What changes with a state.
+MOVED_FIELDS = ["state", "trial", "withdrawn_at", "safe_to_stop_at", "updated_at"]
 #: How long the timeline of a node reaches back.
 KEPT = timedelta(days=400)
 
@@ -35,20 +37,24 @@ def node_set_state(*, node: Node, state: Node.State, reason: str, by: str) -> bo
     `by` is PROBES, or whoever did it by hand: a node that is put `up` by hand starts as if proven.
     """
     stored = Node.objects.select_for_update().get(pk=node.pk)
-    if stored.state == state:
-        node.state = state
-        return False
+    event = _move(stored, state, reason=reason, by=by) if stored.state != state else None
+    for name in MOVED_FIELDS:
+        setattr(node, name, getattr(stored, name))
+    if event:
+        event.save()
+    return event is not None
+
+
+def _move(stored: Node, state: Node.State, *, reason: str, by: str) -> NodeEvent:
+    """Save a locked node in another state; its line of the timeline, which is still to be saved."""
+    event = NodeEvent(node=stored, at=timezone.now(), old=stored.state, new=state, reason=reason, by=by)
     if by != PROBES and state == Node.State.UP:
         stored.trial += 1
     if not (stored.state in LEAVING and state in LEAVING):
         stored.withdrawn_at = stored.safe_to_stop_at = None
-    old, stored.state = stored.state, state
-    names = ["state", "trial", "withdrawn_at", "safe_to_stop_at", "updated_at"]
-    stored.save(update_fields=names)
-    for name in names:
-        setattr(node, name, getattr(stored, name))
-    NodeEvent.objects.create(node=node, at=timezone.now(), old=old, new=state, reason=reason, by=by)
-    return True
+    stored.state = state
+    stored.save(update_fields=MOVED_FIELDS)
+    return event
 
 
 @transaction.atomic
@@ -65,14 +71,13 @@ def nodes_settle(*, changes: Iterable[Change]) -> int:
     A change is void where the node is in another state or trial meanwhile.
     """
     wanted = {change.node: change for change in changes}
-    settled = 0
+    events = []
     for node in Node.objects.select_for_update().filter(name__in=wanted).order_by("pk"):
         change = wanted[node.name]
         if (node.state, node.trial) == (change.old, change.trial):
-            settled += node_set_state(
-                node=node, state=Node.State(change.new), reason=change.reason, by=PROBES
-            )
-    return settled
+            events.append(_move(node, Node.State(change.new), reason=change.reason, by=PROBES))
+    NodeEvent.objects.bulk_create(events)
+    return len(events)
 
 
 def node_take_into_service(*, node: Node, by: str, reason: str = "") -> bool:
