@@ -1,4 +1,4 @@
-"""The first page of the portal: the edges, what waits, what is refused, what was published last."""
+"""The first page of the portal: alarms, the edges, what waits or is refused, what was published last."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from alarms.models import Alarm
 from domains.models import Domain
 from edge import services
 from edge.edge_line import Line, edge_line
@@ -34,6 +35,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context |= {
         "title": "Overview",
         "steps": [] if all(step.done for step in steps) else steps,
+        "sees_alarms": may("alarms.view_alarm"),
+        "alarms": Alarm.objects.open() if may("alarms.view_alarm") else [],
         "sees_edges": may("nodes.view_node"),
         "edges": [(state, edge_line(state)) for state in states],
         "waiting": waiting_line(),

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from django.conf import settings
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django_prometheus.exports import ExportToDjangoView
@@ -11,9 +12,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from alarms.models import Alarm
 from edge import services
+from edge.health.lines import nodes_health
 from edge.models import Outbox
 from edge.revisions import current_keyspace
+from nodes.models import Node
 
 #: What a proxy adds. A proxy on this machine has a loopback address, but speaks for somebody else.
 PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
@@ -51,6 +55,8 @@ class ControlPlane(Collector):
         yield _gauge("cirrus_outbox_oldest_seconds", "How long the oldest of them has waited.", age)
         yield from self._comparison()
         yield from self._edges()
+        yield from self._nodes()
+        yield _alarms()
 
     def _comparison(self) -> Iterator[Metric]:
         keyspace = current_keyspace()
@@ -88,6 +94,36 @@ class ControlPlane(Collector):
             for name, value in values.items():
                 gauges[name].add_metric([state.node.name], value)
         yield from gauges.values()
+
+    def _nodes(self) -> Iterator[Metric]:
+        state = GaugeMetricFamily(
+            "cirrus_node_state", "1 for the state that the node is in, else 0.", labels=["node", "state"]
+        )
+        probe = GaugeMetricFamily(
+            "cirrus_node_probe_ok", "1 where the last probe succeeded.", labels=["node", "vantage"]
+        )
+        took = GaugeMetricFamily(
+            "cirrus_node_probe_seconds", "How long the last probe took.", labels=["node", "vantage"]
+        )
+        age = GaugeMetricFamily(
+            "cirrus_node_probe_age_seconds", "How long ago that was.", labels=["node", "vantage"]
+        )
+        for name, health in nodes_health(Node.objects.select_related("region")).items():
+            for known in Node.State.values:
+                state.add_metric([name, known], health.node.state == known)
+            for vantage, report in health.reports.items():
+                probe.add_metric([name, vantage], report.ok)
+                took.add_metric([name, vantage], report.ms / 1000)
+                age.add_metric([name, vantage], max(0.0, health.now - report.at))
+        yield from (state, probe, took, age)
+
+
+def _alarms() -> Metric:
+    gauge = GaugeMetricFamily("cirrus_alarms", "Alarms that are open now, by kind.", labels=["kind"])
+    counted = Alarm.objects.open().order_by().values_list("kind").annotate(Count("pk"))
+    for kind, count in counted:
+        gauge.add_metric([kind], count)
+    return gauge
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -19,6 +19,7 @@ from domains.models import Domain
 from edge import services
 from edge.edge_line import edge_facts, edge_line
 from edge.explain_admin import WhyMixin
+from edge.health.lines import health_line, nodes_health, vantage_rows, view_facts
 from edge.models import Kind, Outbox, Publication
 from edge.purges.admin import PurgingMixin
 from edge.status_line import LINE, PublishingMixin, StatusChangeList, StatusLineMixin
@@ -40,15 +41,17 @@ class NodeChangeList(StatusChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         states = {state.node.pk: state for state in services.edge_states()}
+        health = nodes_health(self.result_list)
         for node in self.result_list:
             node.edge_state = states.get(node.pk)
+            node.health = health[node.name]
 
 
 @admin.register(Node)
 class PublishedNodeAdmin(StatusLineMixin, NodeAdmin):
     published_kind = Kind.NODE
     change_form_outer_before_template = "edge/node_panel.html"
-    list_display = [NodeAdmin.list_display[0], "edge_says", *NodeAdmin.list_display[1:]]
+    list_display = [NodeAdmin.list_display[0], "health", "edge_says", *NodeAdmin.list_display[1:]]
     actions = [*NodeAdmin.actions, "publish_again"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StatusChangeList]:
@@ -64,7 +67,18 @@ class PublishedNodeAdmin(StatusLineMixin, NodeAdmin):
                 "edge_line": edge_line(state),
                 "edge_facts": edge_facts(state, now=timezone.now()),
             }
+        if obj:
+            health = nodes_health([obj])[obj.name]
+            context |= {
+                "health_line": health_line(health),
+                "health_rows": vantage_rows(health),
+                "health_facts": view_facts(health),
+            }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @display(description="health")
+    def health(self, node: Any) -> str:
+        return render_to_string(LINE, {"line": health_line(node.health)})
 
     @display(description="its edge", empty_value="no edge")
     def edge_says(self, node: Any) -> str | None:

@@ -16,11 +16,12 @@ from django.conf import settings
 from alarms.models import Alarm
 from alarms.services import alarms_settle
 from edge import keyspace
+from edge.health.judging import decision_on, watched
 from edge.health.probing import Probe, probe_all
 from edge.health.reports import Known, redis_time, require_known, write_asked, write_reports
 from edge.store import reaching_redis
 from nodes.health.damping import Damping, Rules, observe, proven
-from nodes.health.decision import Decision, Watched, decide, short_regions
+from nodes.health.decision import Decision, short_regions
 from nodes.health.votes import Report
 from nodes.models import Node
 from nodes.services import nodes_settle
@@ -110,19 +111,6 @@ def health_decide() -> Decision | None:
         return decision
 
 
-def decision_on(nodes: Iterable[Node], known: Known) -> Decision:
-    """What the reports mean for these nodes. Changes nothing."""
-    config = settings.CIRRUS
-    return decide(
-        [_watched(node) for node in nodes],
-        known.reports,
-        vantages=config.vantage_points,
-        silent=known.silent(interval=config.health_interval),
-        now=known.now,
-        interval=config.health_interval,
-    )
-
-
 def health_rules() -> Rules:
     """The damping that the settings ask for."""
     return Rules(rise=settings.CIRRUS.health_rise, fall=settings.CIRRUS.health_fall)
@@ -149,20 +137,16 @@ def _report(node: Node, vantage: str, known: Known, probe: Probe, *, at: float) 
     )
 
 
-def _watched(node: Node) -> Watched:
-    return Watched(node.name, node.region.name, node.state, node.trial, node.is_edge)
-
-
 def _settle_alarms(decision: Decision) -> None:
     share = settings.CIRRUS.safety_share
-    watched = [_watched(node) for node in Node.objects.select_related("region")]
+    nodes = [watched(node) for node in Node.objects.select_related("region")]
     critical = Alarm.Severity.CRITICAL
     regions = {
         region: (
             f"Only {left.up} of {left.serving} nodes of the region {region} are up, less than a share of "
             f"{share:.0%} (CIRRUS_SAFETY_SHARE). The DNS answers with all of them."
         )
-        for region, left in short_regions(watched, share=share).items()
+        for region, left in short_regions(nodes, share=share).items()
     }
     alarms_settle(kind=REGION_ALARM, sentences=regions, severity=critical)
     voiceless = {
