@@ -8,6 +8,8 @@ demo needs beside the defaults stands in `var/demo/settings.env`, so that a comm
 hand beside it sees the same settings; the environment and `.env` win over it.
 """
 
+import base64
+import contextlib
 import ipaddress
 import os
 import re
@@ -36,6 +38,9 @@ ENV_FILE = "CIRRUS_ENV_FILE"
 #: What `just up` has set, below `var_dir`.
 DEMO_FILE = Path("demo", "settings.env")
 
+#: The file in var/secrets of the key that seals secrets, where no other is configured.
+SEALING_KEY = "sealing_key"
+
 #: The addresses that a server's URL may begin with.
 SQL_SCHEMES = ("sqlite", "postgres", "postgresql")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -57,6 +62,22 @@ def address_and_port(text: str, default: int = 53) -> tuple[str, int]:
     return str(ipaddress.ip_address(host.strip("[]"))), number
 
 
+def parse_sealing_keys(text: str) -> dict[str, bytes]:
+    """`ID:BASE64[,ID:BASE64…]` → id → key, in the same order. Raises `ValueError`; says no key."""
+    ring: dict[str, bytes] = {}
+    for item in text.replace(",", " ").split():
+        key_id, _, encoded = item.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id) or key_id in ring:
+            raise ValueError("it is ID:BASE64 of each key, the IDs short, of letters and digits, and different")
+        try:
+            ring[key_id] = base64.b64decode(encoded, validate=True)
+        except ValueError as error:
+            raise ValueError(f"the key “{key_id}” is not base64") from error
+        if len(ring[key_id]) != 32:
+            raise ValueError(f"the key “{key_id}” has {len(ring[key_id])} bytes; 32 are needed")
+    return ring
+
+
 class Config(BaseModel):
     """The settings, by their name in the environment in lower case and without `CIRRUS_`."""
 
@@ -65,6 +86,7 @@ class Config(BaseModel):
     # -- control plane
     debug: bool = False
     secret_key: str = ""
+    sealing_keys: str = ""
     allowed_hosts: list[str] = ["localhost", "127.0.0.1", "[::1]"]
     trusted_origins: list[str] = []
     behind_https: bool = False
@@ -90,6 +112,14 @@ class Config(BaseModel):
     health_rise: int = Field(3, ge=1, le=100, description="successes in a row")
     health_fall: int = Field(3, ge=1, le=100, description="failures, counted")
     safety_share: float = Field(0.5, ge=0, le=1, description="of a region that probes may not go below")
+
+    # -- zones
+    zone_remove_share: float = Field(0.3, ge=0, le=1, description="of a zone's names that a build may remove")
+
+    # -- DNS
+    dns_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1:5300"]
+    dns_metrics_port: int = Field(9153, ge=0, le=65535, description="0: none")
+    zone_journal: int = Field(100, ge=1, le=10_000, description="versions kept for IXFR")
 
     # -- edge
     edge_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
@@ -141,6 +171,7 @@ class Config(BaseModel):
         "trusted_origins",
         "metrics_allow",
         "vantage_points",
+        "dns_bind",
         "edge_bind",
         "edge_status_bind",
         "edge_resolvers",
@@ -181,11 +212,17 @@ class Config(BaseModel):
     def _addresses(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(item)) for item in value]
 
-    @field_validator("edge_resolvers")
+    @field_validator("edge_resolvers", "dns_bind")
     @classmethod
     def _servers(cls, value: list[str]) -> list[str]:
         for item in value:
             address_and_port(item)
+        return value
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _keys(cls, value: str) -> str:
+        parse_sealing_keys(value)
         return value
 
     @field_validator("web_bind")
@@ -222,13 +259,30 @@ class Config(BaseModel):
         return value if value.is_absolute() else BASE_DIR / value
 
     @property
+    def dns_addresses(self) -> list[tuple[str, int]]:
+        """`dns_bind` as (address, port)."""
+        return [address_and_port(item) for item in self.dns_bind]
+
+    def sealing_ring(self, *, make: bool = False) -> dict[str, bytes]:
+        """Key id → key of 32 bytes; the first one seals. Empty where there is none.
+
+        Where CIRRUS_SEALING_KEYS says nothing, the key of this installation; `make` generates that, and
+        raises `OSError` where it cannot be written.
+        """
+        text = self.sealing_keys or secret_from_var(self, SEALING_KEY)
+        if make and not text:
+            generated = f"main:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+            text = write_secret_once(self, SEALING_KEY, generated)
+        return parse_sealing_keys(text)
+
+    @property
     def resolver_addresses(self) -> list[tuple[str, int]]:
         """`edge_resolvers` as (address, port)."""
         return [address_and_port(item) for item in self.edge_resolvers]
 
 
 #: Settings that may also be given as `NAME_FILE`, a path to a file that holds the value.
-SECRET_FIELDS = {"secret_key", "database_url", "redis_url", "edge_redis_url"}
+SECRET_FIELDS = {"secret_key", "sealing_keys", "database_url", "redis_url", "edge_redis_url"}
 
 
 def environment_name(field: str) -> str:
@@ -312,6 +366,17 @@ def generate_secret(config: Config, name: str) -> str:
     value = secrets.token_urlsafe(48)
     write_secret(config, name, value)
     return value
+
+
+def write_secret_once(config: Config, name: str, value: str) -> str:
+    """Store `value` as `var/secrets/NAME` unless somebody was faster; what stands there now."""
+    folder = config.var_dir / "secrets"
+    draft = f"{name}.{secrets.token_hex(4)}"
+    write_secret(config, draft, value)
+    with contextlib.suppress(FileExistsError):
+        os.link(folder / draft, folder / name)
+    (folder / draft).unlink()
+    return secret_from_var(config, name)
 
 
 def make_var_dir(config: Config) -> Path:

@@ -20,6 +20,15 @@ HEALTH_ASKED = "cdn:health-asked"
 ZONES_LOCK = "cdn:lock:zones"
 ZONES_POKE = "cdn:lock:zones:asked"
 
+#: apex → serial of every zone; the stream that the hidden primary waits at; the time at which somebody
+#: last said that the index is complete; and who is given the zones.
+ZONES = "cdn:zones"
+ZONES_CHANGES = "cdn:zones:changes"
+ZONES_CONFIRMED = "cdn:zones:confirmed"
+SECONDARIES = "cdn:secondaries"
+#: For which edges and revisions the newest build of the zones waits, JSON.
+ZONES_AWAITED = "cdn:lock:zones:awaited"
+
 #: kind → prefix of its documents' keys
 DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:", "purge": "cdn:purge:"}
 
@@ -37,6 +46,31 @@ def index_key(kind: str) -> str:
 def gone_key(kind: str) -> str:
     """The sorted set of tombstones: member = key inside the kind, score = revision of the withdrawal."""
     return f"cdn:gone:{kind}"
+
+
+def zone_key(apex: str) -> str:
+    """The hash of what a zone is beside its names: serial, soa, names, at, journal."""
+    return f"cdn:zone:{apex}"
+
+
+def zone_names_key(apex: str) -> str:
+    """The hash of a zone's names and their record sets."""
+    return f"cdn:zone:{apex}:names"
+
+
+def zone_versions_key(apex: str) -> str:
+    """The stream of a zone's last versions, as differences."""
+    return f"cdn:zone:{apex}:versions"
+
+
+def zone_draft_key(apex: str) -> str:
+    """The hash of changes that are too many for one command, until it is given."""
+    return f"cdn:zone:{apex}:draft"
+
+
+def zone_seen_key(apex: str) -> str:
+    """The hash in which the primary says what it saw of each secondary; as a pattern with `*`."""
+    return f"cdn:zone:{apex}:seen"
 
 
 def ack_key(node: str) -> str:
