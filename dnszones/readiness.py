@@ -1,0 +1,68 @@
+"""Who has which site: an edge is named in the DNS only after it has acknowledged the site's document."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dnszones.rendezvous import Mask
+from edge.acks import Ack
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What an edge must have before a site is answered with it.
+
+    `document`: kind and key, such as domain:www.a.example. `since_rev`: the revision with which it went live
+    (`Publication.since_rev`), or with which the alias came that is asked about. Later revisions are changes
+    of a site that an edge serves already. `epoch`: that of the publication.
+    """
+
+    document: str
+    epoch: int
+    since_rev: int
+
+
+def ready_mask(published: Sequence[Published | None], acks: Sequence[Ack]) -> Mask:
+    """[site, node] in the order of both; None stands for what is not published yet, which nobody has.
+
+    An edge that refuses more documents than it can list has none for sure.
+    """
+    rows = [(item.epoch, item.since_rev) if item else (0, 0) for item in published]
+    wanted = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    said = np.array([(ack.epoch, ack.rev) for ack in acks], dtype=np.int64).reshape(-1, 2)
+    ready: Mask = (wanted[:, :1] == said[:, 0]) & (wanted[:, 1:] <= said[:, 1])
+    ready[[item is None for item in published]] = False
+    ready[:, [ack.refusals_cut for ack in acks]] = False
+    for row, column in _refused(published, acks):
+        ready[row, column] = False
+    return ready
+
+
+def current_mask(keys: Sequence[str], nodes: Sequence[str], answered: Mapping[str, Iterable[str]]) -> Mask:
+    """[site, node]: who is answered now. `answered`: key of a site → names of nodes; unknown ones are left out."""
+    columns = {name: column for column, name in enumerate(nodes)}
+    mask = np.zeros((len(keys), len(nodes)), dtype=np.bool_)
+    for row, key in enumerate(keys):
+        for name in answered.get(key, ()):
+            if (column := columns.get(name)) is not None:
+                mask[row, column] = True
+    return mask
+
+
+def _refused(published: Sequence[Published | None], acks: Sequence[Ack]) -> Iterable[tuple[int, int]]:
+    """The pairs in which the edge refuses the document as it is since it went live."""
+    if not any(ack.refusals for ack in acks):
+        return
+    rows: dict[str, list[int]] = {}
+    for row, item in enumerate(published):
+        if item:
+            rows.setdefault(item.document, []).append(row)
+    for column, ack in enumerate(acks):
+        for document in ack.refusals:
+            refused, _ = ack.refused(document=document)
+            for row in rows.get(document, ()):
+                item: Any = published[row]
+                if refused >= (item.epoch, item.since_rev):
+                    yield row, column
