@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def ready_mask(published: Sequence[Published | None], acks: Sequence[Ack]) -> Ma
 
 
 def current_mask(keys: Sequence[str], nodes: Sequence[str], answered: Mapping[str, Iterable[str]]) -> Mask:
-    """[site, node]: who is answered now. `answered`: key of a site → names of nodes; unknown ones are left out."""
+    """[site, node]: who is answered now. `answered`: key of a site → names of nodes, strangers among them."""
     columns = {name: column for column, name in enumerate(nodes)}
     mask = np.zeros((len(keys), len(nodes)), dtype=np.bool_)
     for row, key in enumerate(keys):
@@ -55,14 +54,13 @@ def _refused(published: Sequence[Published | None], acks: Sequence[Ack]) -> Iter
     """The pairs in which the edge refuses the document as it is since it went live."""
     if not any(ack.refusals for ack in acks):
         return
-    rows: dict[str, list[int]] = {}
+    listed: dict[str, list[tuple[int, Published]]] = {}
     for row, item in enumerate(published):
         if item:
-            rows.setdefault(item.document, []).append(row)
+            listed.setdefault(item.document, []).append((row, item))
     for column, ack in enumerate(acks):
         for document in ack.refusals:
             refused, _ = ack.refused(document=document)
-            for row in rows.get(document, ()):
-                item: Any = published[row]
-                if refused >= (item.epoch, item.since_rev):
+            for row, wanted in listed.get(document, ()):
+                if refused >= (wanted.epoch, wanted.since_rev):
                     yield row, column

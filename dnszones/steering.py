@@ -101,8 +101,7 @@ def answers(
         having = None
         if ready is not None:
             now = np.zeros_like(ready[part]) if current is None else current[part]
-            usable = np.asarray(ready[part] | now, dtype=np.bool_)
-            having = _Having(usable[:, order], now.any(axis=1))
+            having = _Having((ready[part] | now)[:, order], np.logical_or.reduce(now, axis=1))
         chosen = chooser.choose(sites[part], wanted[part], having)
         ipv4[part, : chosen.ipv4.shape[1]] = chosen.ipv4
         ipv6[part, : chosen.ipv6.shape[1]] = chosen.ipv6
