@@ -111,8 +111,11 @@ def view_facts(health: NodeHealth) -> list[tuple[str, str]]:
     found = [
         ("Configuration", f"{duration(view['contact_age'])} old" if "contact_age" in view else ""),
         ("Free on the cache's disk", f"{view['free_bytes'] / 1e9:,.1f} GB" if "free_bytes" in view else ""),
-        ("Failed attempts at origins", f"{view['origin_errors']:,}" if "origin_errors" in view else ""),
-        ("Of them too late", f"{view['origin_timeouts']:,}" if "origin_timeouts" in view else ""),
+        ("Attempts at origins that failed", f"{view['origin_errors']:,}" if "origin_errors" in view else ""),
+        (
+            "Attempts at origins that took too long",
+            f"{view['origin_timeouts']:,}" if "origin_timeouts" in view else "",
+        ),
         ("It warns", "; ".join(view.get("problems", []))),
     ]
     return [(name, value) for name, value in found if value]

@@ -108,8 +108,8 @@ def test_rows_and_facts(vantages):
     assert dict(view_facts(health)) == {
         "Configuration": "0.2 s old",
         "Free on the cache's disk": "2.5 GB",
-        "Failed attempts at origins": "12",
-        "Of them too late": "3",
+        "Attempts at origins that failed": "12",
+        "Attempts at origins that took too long": "3",
         "It warns": "x",
     }
 

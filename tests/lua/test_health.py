@@ -63,3 +63,11 @@ def test_the_free_bytes_are_those_of_the_file_system(server):
     [nothing, why] = server.run("return require('cirrus.platform').free_bytes('/no/such/folder')")
     assert nothing is None
     assert "/no/such/folder cannot be looked at" in why
+
+
+def test_failed_attempts_at_origins_are_told(server):
+    assert report(server)["origins"] == {"errors": 0, "timeouts": 0}
+    server.run("require('cirrus.metrics').count('nginx_upstream_errors_total', nil, 3)")
+    server.run("require('cirrus.metrics').count('nginx_upstream_timeouts_total')")
+    server.run("require('cirrus.metrics').flush()")
+    assert report(server)["origins"] == {"errors": 3, "timeouts": 1}

@@ -10,6 +10,7 @@ local intake = require "cirrus.intake"
 local settings = require "cirrus.settings"
 
 local state = ngx.shared.cirrus_state
+local counters = ngx.shared.cirrus_metrics
 
 local _M = {}
 
@@ -94,6 +95,9 @@ function _M.report()
     catching_up = state:get("catching_up") or false,
     cache = { size = own.cache.size, keys = own.cache.keys, min_free_bytes = own.cache.min_free,
       free_bytes = disk.free() },
+    -- Attempts at origins since nginx was started that failed, and others that took too long.
+    origins = { errors = counters:get("nginx_upstream_errors_total") or 0,
+      timeouts = counters:get("nginx_upstream_timeouts_total") or 0 },
   }
 end
 
