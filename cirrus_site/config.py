@@ -67,8 +67,10 @@ def parse_sealing_keys(text: str) -> dict[str, bytes]:
     ring: dict[str, bytes] = {}
     for item in text.replace(",", " ").split():
         key_id, _, encoded = item.partition(":")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id) or key_id in ring:
-            raise ValueError("it is ID:BASE64 of each key, the IDs short, of letters and digits, and different")
+        if not encoded or not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id) or key_id in ring:
+            raise ValueError(
+                "it is ID:BASE64 of each key, the IDs short, of letters and digits, and different"
+            )
         try:
             ring[key_id] = base64.b64decode(encoded, validate=True)
         except ValueError as error:

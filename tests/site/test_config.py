@@ -59,6 +59,10 @@ def test_the_value_itself_wins_over_its_file(tmp_path):
         ("CIRRUS_VANTAGE_POINTS", "local Frankfurt", "CIRRUS_VANTAGE_POINTS: 'Frankfurt' is not a name"),
         ("CIRRUS_VANTAGE_POINTS", "a b a", "CIRRUS_VANTAGE_POINTS: it names a vantage point twice."),
         ("CIRRUS_HEALTH_TIMEOUT", "5", "it must be less than CIRRUS_HEALTH_INTERVAL."),
+        ("CIRRUS_DNS_BIND", "ns.example:53", "CIRRUS_DNS_BIND: 'ns.example' does not appear to be"),
+        ("CIRRUS_SEALING_KEYS", "main:c2hvcnQ=", "the key “main” has 5 bytes; 32 are needed."),
+        ("CIRRUS_SEALING_KEYS", "main:?", "the key “main” is not base64."),
+        ("CIRRUS_SEALING_KEYS", "secret", "it is ID:BASE64 of each key"),
         ("CIRRUS_DEBUG", "perhaps", "CIRRUS_DEBUG: Input should be a valid boolean"),
         ("CIRRUS_ORIGIN_ALLOW", "10.0.0.1/8", "CIRRUS_ORIGIN_ALLOW: 10.0.0.1/8 has host bits set."),
         (

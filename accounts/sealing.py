@@ -1,0 +1,55 @@
+"""Secrets at rest: sealed with AES-256-GCM, so that a copy of SQL or of Redis tells none of them.
+
+    sealed = seal(b"the secret", record="tsig:edge-key.")    # "main:3q2-7w…", a text
+    open_sealed(sealed, record="tsig:edge-key.")             # b"the secret"
+
+A sealed text is `KEY ID:BASE64URL(nonce of 12 bytes, ciphertext, tag of 16 bytes)`. The record's name
+is associated data: a text that is copied into another record does not open there. Keys come from
+CIRRUS_SEALING_KEYS, `ID:BASE64` of 32 bytes each; the first seals, all of them open, so a key is changed
+by adding one in front and sealing everything again.
+"""
+
+import base64
+import binascii
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from accounts.errors import NotOpened, SealingKeyMissing
+
+NONCE = 12
+
+
+def seal(secret: bytes, *, record: str) -> str:
+    """Seal `secret` for the record of this name.
+
+    Where no key is configured, this installation's own is made (`var/secrets/sealing_key`). Raises
+    `SealingKeyMissing` where that cannot be written.
+    """
+    try:
+        key_id, key = next(iter(settings.CIRRUS.sealing_ring(make=True).items()))
+    except (OSError, StopIteration) as error:
+        raise SealingKeyMissing from error
+    nonce = os.urandom(NONCE)
+    sealed = nonce + AESGCM(key).encrypt(nonce, secret, record.encode())
+    return f"{key_id}:{base64.urlsafe_b64encode(sealed).decode()}"
+
+
+def open_sealed(text: str, *, record: str) -> bytes:
+    """The secret that was sealed for this record. Raises `SealingKeyMissing` or `NotOpened`."""
+    key_id, _, encoded = text.partition(":")
+    key = settings.CIRRUS.sealing_ring().get(key_id)
+    if key is None:
+        raise SealingKeyMissing(key_id)
+    try:
+        sealed = base64.urlsafe_b64decode(encoded)
+        return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], record.encode())
+    except (InvalidTag, ValueError, binascii.Error) as error:
+        raise NotOpened(record) from error
+
+
+def needs_sealing_again(text: str) -> bool:
+    """Whether it was sealed with another key than the one that seals now."""
+    return text.partition(":")[0] != next(iter(settings.CIRRUS.sealing_ring()), None)
