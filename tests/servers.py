@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import dns.flags
 import dns.message
@@ -106,28 +106,50 @@ class RedisServer:
             self.process = None
 
 
-class EdgeServer:
-    """A real edge: `manage.py run_edge` on free ports, with all it keeps in `var/edge/NODE`."""
+class Running(Protocol):
+    """A process that was started, as `subprocess.Popen` has it."""
 
-    def __init__(self, node: str, *, settings: dict[str, str]) -> None:
-        self.node, self.settings = node, settings
+    pid: int
+
+    def send_signal(self, number: int, /) -> None: ...
+    def wait(self, timeout: float) -> Any: ...
+
+
+def manage(words: list[str], environment: dict[str, str], log: IO[bytes]) -> Running:
+    """Start `manage.py WORDS` as an operator does, with what it says in `log`."""
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+class EdgeServer:
+    """A real edge: `manage.py run_edge` on free ports, with all it keeps in `var/edge/NODE`.
+
+    `manage`: how the command is started (`tests.fork_server` has a faster way).
+    """
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        settings: dict[str, str],
+        manage: Callable[[list[str], dict[str, str], IO[bytes]], Running] = manage,
+    ) -> None:
+        self.node, self.settings, self.manage = node, settings, manage
         self.http_port, self.status_port = free_port(), free_port()
         self.folder = Path(settings["CIRRUS_VAR_DIR"]) / "edge" / node
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Running | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """What stands after `manage.py` to start it."""
+        ports = ["--http-port", str(self.http_port), "--status-port", str(self.status_port)]
+        return ["run_edge", "--node", self.node, *ports]
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; `wait`: until it says that it has a configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "error.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, str(ROOT / "manage.py"), "run_edge", "--node", self.node),
-                    *("--http-port", str(self.http_port), "--status-port", str(self.status_port)),
-                ],
-                env=self.settings,
-                stdout=log,
-                stderr=log,
-            )
+            self.process = self.manage(self.command, self.settings, log)
         eventually(lambda: self.health()["loaded"] or not wait, within=60)
 
     def stop(self, how: int = signal.SIGTERM) -> None:

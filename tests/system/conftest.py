@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from tests.factories import NodeFactory
+from tests.fork_server import ForkServer
 from tests.servers import EdgeServer, Origin, RedisServer
 
 _numbers = count(1)
@@ -26,13 +27,21 @@ def edge_settings(keyspace: RedisServer) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """The process that starts this test process's edges."""
+    server = ForkServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def start_edge(edge_settings: dict[str, str]) -> Iterator[Callable[..., EdgeServer]]:
+def start_edge(edge_settings: dict[str, str], fork_server: ForkServer) -> Iterator[Callable[..., EdgeServer]]:
     """`start_edge("edge-1", CIRRUS_…="…")`: a running edge that ends with the test."""
     running: list[EdgeServer] = []
 
     def start(node: str = "edge-1", *, wait: bool = True, **more: str) -> EdgeServer:
-        server = EdgeServer(node, settings={**edge_settings, **more})
+        server = EdgeServer(node, settings={**edge_settings, **more}, manage=fork_server.manage)
         running.append(server)
         server.start(wait=wait)
         return server
