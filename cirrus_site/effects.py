@@ -22,7 +22,7 @@ from dnszones.models import (
     Zone,
     ZoneVersion,
 )
-from dnszones.staging import EVERY_ZONE, OWN_ZONE
+from dnszones.staging import EVERY_ZONE, OWN_ZONE, ZONE_ITSELF
 from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
 from edge.models import (
     Keyspace,
@@ -59,7 +59,7 @@ EFFECTS: Effects = {
         EVERY_ZONE,
     ],
     RegionBackup: [EVERY_ZONE],
-    Zone: [EVERY_ZONE],  # the zone above it delegates it
+    Zone: [ZONE_ITSELF],
     NameServer: [EVERY_ZONE],
     Site: [EVERY_ZONE],
     Secondary: [EVERY_ZONE],  # who gets the zones

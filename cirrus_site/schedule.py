@@ -30,6 +30,21 @@ JOBS: dict[str, tuple[str, int, str]] = {
         3600,
         "Nothing stays in a cache for longer than 30 days, so purges of 31 days ago matter no more.",
     ),
+    "Build the zones that wait": (
+        "dnszones.tasks.tend",
+        5,
+        "Saves build at once; this builds what could not be, or waits for an edge to have a site.",
+    ),
+    "Build every zone": (
+        "dnszones.tasks.rebuild_all",
+        300,
+        "Heals what no signal saw: QuerySet.update(), raw SQL, a restored backup, a flushed Redis.",
+    ),
+    "Ask the secondaries what they answer": (
+        "dnszones.tasks.watch",
+        5,
+        "PENDING becomes INSYNC; what has left the DNS for all clients may leave the edges.",
+    ),
     "Forget old alarms": (
         "alarms.tasks.expire_alarms",
         3600,

@@ -6,7 +6,7 @@ operator records, ACME challenges, the sites.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dnszones.conflicts import Row, conflict
@@ -222,12 +222,3 @@ def mailbox_name(address: str) -> str:
     local, _, host = address.rpartition("@")
     escaped = "".join(f"\\{c}" if c in '.;()"$' else c for c in local)
     return f"{escaped}.{host}."
-
-
-def answers_by_zone(answers: Iterable[Answer], apexes: Mapping[str, object]) -> dict[str, list[Answer]]:
-    """Sort the answers into the zones that they lie in; those outside of all are dropped."""
-    found: dict[str, list[Answer]] = {apex: [] for apex in apexes}
-    for answer in answers:
-        if apex := closest_apex(answer.name, found):
-            found[apex].append(answer)
-    return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.db.models import Model
 
 from dnszones.builder import NameServerFacts, RecordFacts, ZoneFacts
+from dnszones.eligibility import NodeFacts, RegionFacts
 from dnszones.models import Challenge, NameServer, Record, Site, Zone
 from domains.models import HostName
 from edge.models import Kind, Outbox, Publication
@@ -39,26 +40,14 @@ class Placement:
     regions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeNode:
-    """A node that is an edge."""
-
-    name: str
-    region: str
-    ipv4: str
-    ipv6: str
-    weight: int
-    state: str
-
-
 @dataclass
 class Facts:
     """Everything that zones are made of. `zones`: primary key → facts of each published zone."""
 
     zones: dict[int, ZoneFacts]
     placements: list[Placement] = field(default_factory=list)
-    nodes: list[EdgeNode] = field(default_factory=list)
-    regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    nodes: list[NodeFacts] = field(default_factory=list)
+    regions: list[RegionFacts] = field(default_factory=list)
     epoch: int = 0
     unpublished: bool = False
 
@@ -70,12 +59,12 @@ def read_facts() -> Facts:
         zones=zones,
         placements=_placements({pk: zone.apex for pk, zone in zones.items()}) if zones else [],
         nodes=[
-            EdgeNode(name, region, ipv4 or "", ipv6 or "", weight, state)
+            NodeFacts(name, region, ipv4 or "", ipv6 or "", weight, state)
             for name, region, ipv4, ipv6, weight, state in Node.objects.filter(is_edge=True)
             .order_by("name")
             .values_list("name", "region__name", "ipv4", "ipv6", "weight", "state")
         ],
-        regions=Region.objects.all().backup_names(),
+        regions=[RegionFacts(*region) for region in Region.objects.all().backup_names().items()],
         epoch=current_keyspace().epoch,
         unpublished=Outbox.objects.filter(kind=Kind.DOMAIN).exists(),
     )

@@ -47,8 +47,16 @@ def wake() -> None:
         logger.warning("staged, no worker was woken: %s", error)
 
 
+def zones_stage_themselves(apexes: Sequence[str]) -> None:
+    """These zones were made, changed, disabled or deleted; they and those around them are built again."""
+    now = timezone.now()
+    StagedZone.objects.bulk_create([StagedZone(zone_id=EVERY, apex=apex, staged_at=now) for apex in apexes])
+    _waking.ask()
+
+
 _waking = OncePerCommit(wake)
 
 #: For the table of effects: every zone may be another one, or the one that the object belongs to.
 EVERY_ZONE = Effect(zones_stage, lambda _: [EVERY])
+ZONE_ITSELF = Effect(zones_stage_themselves, lambda zone: [zone.apex])
 OWN_ZONE = Effect(zones_stage, lambda part: [part.zone_id])

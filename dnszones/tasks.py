@@ -2,7 +2,32 @@
 
 from celery import shared_task
 
+from dnszones.leaving import leaving_settle
+from dnszones.tending import SOON, zones_follow, zones_reconcile, zones_tend
+from dnszones.watching import secondaries_watch
+
 
 @shared_task(soft_time_limit=110, time_limit=120)
 def rebuild(attempt: int = 0) -> None:
-    """Build and publish the zones that are staged."""
+    """Build the zones that are staged, and again while edges catch up with what is to be answered."""
+    if zones_follow(attempt=attempt):
+        rebuild.apply_async(kwargs={"attempt": attempt + 1}, countdown=SOON)
+
+
+@shared_task(soft_time_limit=110, time_limit=120)
+def tend() -> None:
+    """Build what nobody was woken for."""
+    zones_tend()
+
+
+@shared_task(soft_time_limit=110, time_limit=120)
+def rebuild_all() -> None:
+    """Build every zone."""
+    zones_reconcile()
+
+
+@shared_task(soft_time_limit=50, time_limit=60)
+def watch() -> None:
+    """Ask the secondaries, and let go of what has left the DNS."""
+    secondaries_watch()
+    leaving_settle()

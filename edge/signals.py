@@ -18,10 +18,10 @@ from edge.outbox import stage
 
 @dataclass(frozen=True)
 class Effect:
-    """What is staged again for an object: `stage` gets the primary keys that `objects` finds."""
+    """What is staged again for an object: `stage` gets what `objects` finds (primary keys, mostly)."""
 
-    stage: Callable[[Sequence[int]], None]
-    objects: Callable[[Any], list[int]]
+    stage: Callable[[Sequence[Any]], None]
+    objects: Callable[[Any], list[Any]]
 
 
 def documents(kind: str, objects: Callable[[Any], list[int]]) -> Effect:

@@ -51,8 +51,9 @@ class StagedZone(models.Model):
     Rows are only ever added and, once built, deleted; many of them are one build.
     """
 
-    zone_id = models.BigIntegerField(
-        null=True, help_text="Empty: every zone (which nodes answer has changed, say)."
+    zone_id = models.BigIntegerField(help_text="0: every zone (which nodes answer has changed, say).")
+    apex = models.CharField(
+        max_length=253, blank=True, help_text="Of a zone that was saved or deleted itself: it may have to go."
     )
     staged_at = models.DateTimeField()
 

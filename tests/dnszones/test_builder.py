@@ -14,7 +14,6 @@ from dnszones.builder import (
     NameServerFacts,
     RecordFacts,
     ZoneFacts,
-    answers_by_zone,
     build_zone,
     mailbox_name,
 )
@@ -187,17 +186,6 @@ def test_a_record_cannot_take_the_name_of_a_name_server():
     result = built(facts)
     assert result.names["ns1"] == (("A", 3600, ("192.0.2.53",)),)
     assert "name server" in result.warnings[0]
-
-
-def test_answers_go_to_the_deepest_zone_they_lie_in():
-    found = answers_by_zone(
-        [answer("x.b.a.example"), answer("x.a.example"), answer("b.a.example"), answer("x.example")],
-        {"a.example": 1, "b.a.example": 2},
-    )
-    assert {apex: [a.name for a in some] for apex, some in found.items()} == {
-        "a.example": ["x.a.example"],
-        "b.a.example": ["x.b.a.example", "b.a.example"],
-    }
 
 
 def test_the_dots_of_a_mail_address_are_escaped():

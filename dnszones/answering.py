@@ -1,0 +1,176 @@
+"""Who answers for each site now: the steering, with what edges have acknowledged and DNS answers already.
+
+Make before break: a site is answered only by nodes that have its document, and an alias that came later
+only by those that have it too. A node that is answered already goes on being answered.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from django.conf import settings
+
+from dnszones.builder import Answer
+from dnszones.facts import Facts, Placement
+from dnszones.names import closest_apex, owner_in
+from dnszones.readiness import Published, ready_mask
+from dnszones.rendezvous import Mask
+from dnszones.steering import SiteFacts, Steering, answers
+from dnszones.zonedata import Texts
+from edge.acks import Ack, Acks, read_acks
+from edge.services import domains_answer
+
+#: Apex → the texts of the names that its stored version has.
+Stored = Mapping[str, Texts]
+#: (node names for IPv4, for IPv6) of one answer.
+Chosen = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass
+class Answering:
+    """The answers by zone, the nodes that they name, and node → the lowest revision that it lacks."""
+
+    answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    nodes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    awaited: dict[str, int] = field(default_factory=dict)
+
+    def waits(self, nodes: Iterable[str], rev: int) -> None:
+        """Note that these nodes lack a revision."""
+        for name in nodes:
+            self.awaited[name] = min(rev, self.awaited.get(name, rev))
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A placement with those of its names that lie in our zones: (zone, whole name)."""
+
+    placement: Placement
+    names: list[tuple[str, str]]
+
+
+def answer_sites(facts: Facts, stored: Stored) -> Answering:
+    """Choose the nodes of every site that has a name in our zones, and note that it is answered.
+
+    `stored`: what is answered now. Raises `NotPublished`.
+    """
+    located = locate(facts)
+    acks = read_acks(node.name for node in facts.nodes)
+    steering = steer(facts, [site.placement for site in located], acks, current_mask(facts, located, stored))
+    result = Answering()
+    chosen = [(answer.ipv4, answer.ipv6) for answer in steering]
+    wanted = [site.placement.domain_id for site, nodes in zip(located, chosen, strict=True) if any(nodes)]
+    allowed = domains_answer(domain_ids=wanted)
+    addresses = _Addresses(facts)
+    for row, (site, nodes) in enumerate(zip(located, chosen, strict=True)):
+        result.waits(steering.waiting.get(row, ()), site.placement.since_rev)
+        if site.placement.domain_id not in allowed:
+            continue
+        for apex, name in site.names:
+            some = nodes
+            rev = site.placement.alias_revs.get(name, 0)
+            if rev > site.placement.since_rev:
+                some = _with_alias(site.placement, nodes, rev, acks, addresses.nodes_at(stored, apex, name))
+                result.waits({*nodes[0], *nodes[1]} - {*some[0], *some[1]}, rev)
+            if any(some):
+                ipv4, ipv6 = addresses.of(some)
+                result.answers[apex].append(Answer(name, site.placement.ttl, ipv4, ipv6))
+                result.nodes[apex].update(*some)
+    return result
+
+
+def locate(facts: Facts) -> list[Located]:
+    """The placements that have a name in a published zone."""
+    apexes = {zone.apex for zone in facts.zones.values()}
+    found = []
+    for placement in facts.placements:
+        every = (placement.access_name, *placement.hosts) if placement.access_name else placement.hosts
+        names = [(apex, name) for name in every if (apex := closest_apex(name, apexes))]
+        if names:
+            found.append(Located(placement, names))
+    return found
+
+
+def steer(facts: Facts, placements: Sequence[Placement], acks: Acks, current: Mask | None = None) -> Steering:
+    """The steering of these placements. Where it is not known who has what, nobody new has it."""
+    documents = [Published(f"domain:{p.document}", p.epoch, p.since_rev) for p in placements]
+    by_name = [acks.of(node.name) for node in facts.nodes]
+    return answers(
+        [site_facts(placement) for placement in placements],
+        facts.nodes,
+        facts.regions,
+        safety_share=settings.CIRRUS.safety_share,
+        ready=ready_mask(documents, by_name),
+        current=current,
+    )
+
+
+def site_facts(placement: Placement) -> SiteFacts:
+    """What the steering wants to know of a domain."""
+    return SiteFacts(
+        placement.label, placement.replicas, placement.pinned, placement.excluded, placement.regions
+    )
+
+
+def current_mask(facts: Facts, located: Sequence[Located], stored: Stored) -> Mask:
+    """Which node each site is answered with now [site, node], by what the stored zones say.
+
+    Nodes that share an address are told apart nowhere: all of them count as answered.
+    """
+    mask = np.zeros((len(located), len(facts.nodes)), dtype=np.bool_)
+    addresses = _Addresses(facts)
+    for row, site in enumerate(located):
+        apex, name = site.names[0]
+        if columns := addresses.columns_at(stored, apex, name):
+            mask[row, columns] = True
+    return mask
+
+
+def _with_alias(placement: Placement, nodes: Chosen, rev: int, acks: Acks, now: frozenset[str]) -> Chosen:
+    """Those of the nodes that have an alias too, or are answered for it already."""
+
+    def has(name: str) -> bool:
+        ack: Ack = acks.of(name)
+        return name in now or ack.has(epoch=placement.epoch, rev=rev)
+
+    return tuple(filter(has, nodes[0])), tuple(filter(has, nodes[1]))
+
+
+class _Addresses:
+    """From nodes to addresses and back; each distinct answer is looked at once."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.by_node = {node.name: (node.ipv4, node.ipv6) for node in facts.nodes}
+        self.columns: dict[str, list[int]] = defaultdict(list)
+        for column, node in enumerate(facts.nodes):
+            for address in (node.ipv4, node.ipv6):
+                if address:
+                    self.columns[address].append(column)
+        self.names = [node.name for node in facts.nodes]
+        self.made: dict[Chosen, Chosen] = {}
+        self.read: dict[str, list[int]] = {}
+
+    def of(self, nodes: Chosen) -> Chosen:
+        """The addresses of the nodes, IPv4 and IPv6."""
+        if (found := self.made.get(nodes)) is None:
+            ipv4, ipv6 = nodes
+            found = self.made[nodes] = (
+                tuple(self.by_node[name][0] for name in ipv4),
+                tuple(self.by_node[name][1] for name in ipv6),
+            )
+        return found
+
+    def columns_at(self, stored: Stored, apex: str, name: str) -> list[int]:
+        """Positions of the nodes that a name is answered with now."""
+        text = stored.get(apex, {}).get(owner_in(name, apex) or "")
+        if not text:
+            return []
+        if (columns := self.read.get(text)) is None:
+            found = [a for rtype, _, data in json.loads(text) if rtype in ("A", "AAAA") for a in data]
+            columns = self.read[text] = sorted({c for a in found for c in self.columns.get(a, ())})
+        return columns
+
+    def nodes_at(self, stored: Stored, apex: str, name: str) -> frozenset[str]:
+        """The nodes that a name is answered with now."""
+        return frozenset(self.names[column] for column in self.columns_at(stored, apex, name))
