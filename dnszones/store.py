@@ -193,7 +193,7 @@ def write_secondaries(client: "redis.Redis", entries: Iterable[SecondaryEntry]) 
     pipe = client.pipeline(transaction=True)
     pipe.delete(keyspace.SECONDARIES)
     if texts:
-        pipe.hset(keyspace.SECONDARIES, mapping={**texts})
+        pipe.hset(keyspace.SECONDARIES, mapping=dict(texts))  # type: ignore[arg-type]
     _announce(pipe, "secondaries")
     pipe.execute()
     return True

@@ -145,7 +145,7 @@ def test_the_journal_keeps_so_many_versions_and_so_many_bytes(client, settings, 
     for serial in range(2, 6):
         kept = next_version(serial, f"n{serial}")
     assert kept == [(2, 3), (3, 4), (4, 5)]
-    monkeypatch.setattr(store, "JOURNAL_BYTES", 150)
+    monkeypatch.setattr(store, "JOURNAL_BYTES", 120)
     assert next_version(6, "n6") == [(4, 5), (5, 6)]
     monkeypatch.setattr(store, "JOURNAL_BYTES", 10)
     assert next_version(7, "n7") == []
