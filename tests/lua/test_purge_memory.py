@@ -249,7 +249,7 @@ def test_all_sites_together_remember_at_most_twice_the_limit(start):
     end
     """
     [held, _] = start().run(code + HELD)
-    assert 20_000 <= held <= 40_000
+    assert 8_000 <= held <= 16_000
 
 
 def test_what_is_asked_for_again_and_again_is_never_forgotten(start):

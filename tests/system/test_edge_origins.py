@@ -161,14 +161,14 @@ def test_a_client_cannot_speak_to_the_inside(edge, origin):
     domain = DomainFactory(origin__port=origin.port)
     known(edge, victim)
     known(edge, domain)
-    edge.get(domain.host, "/x", headers={"X-Cirrus-Site": victim.host, "X-Cirrus-At": "1"})
+    edge.get(domain.host, "/x", headers={"X-Cirrus-Key": victim.host, "X-Cirrus-Times": "1 2 3 4"})
     assert origin.requests[-1].headers["Host"] == domain.host
 
 
 def test_an_origin_cannot_speak_to_nginx(edge, origin):
     origin.answer = lambda request: OriginAnswer(
         body=b"public",
-        headers=(("X-Accel-Redirect", "/secret"), ("X-Accel-Expires", "999"), ("X-Cirrus-At", "7")),
+        headers=(("X-Accel-Redirect", "/secret"), ("X-Accel-Expires", "999"), ("X-Cirrus-Times", "7 8 9 0")),
     )
     domain = known(edge, DomainFactory(origin__port=origin.port, origin__host="127.0.0.1"))
     answer = edge.get(domain.host, "/x")

@@ -1,6 +1,6 @@
 -- A file of the cache on disk, as nginx writes it: some binary, "\nKEY: {key}\n", the answer's headers, its body.
 --
---   cache_file.headers("0~0.0|12|http://www.example.com/a")  -->  { ["x-cirrus-fill"] = "17", … }; {} without a file
+--   cache_file.headers("0~0.0|12|http://www.example.com/a")  -->  { ["x-cirrus-tags"] = "17", … }; {} without a file
 --
 -- Of an object with variants it is one of them. It reads from the disk: for what is asked once, not for each request.
 local settings = require "cirrus.settings"

@@ -9,7 +9,7 @@ local settings = require "cirrus.settings"
 
 local _M = {}
 
-local LIMIT = 20000
+local LIMIT = 8000
 -- Longer ones are not remembered: LuaJIT pays dearly for many long strings that are nearly alike.
 local MAX_LENGTH = 240
 

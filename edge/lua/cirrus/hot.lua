@@ -15,6 +15,7 @@ local lines = require "cirrus.lines"
 local metrics = require "cirrus.metrics"
 local settings = require "cirrus.settings"
 local tally = require "cirrus.tally"
+local times = require "cirrus.times"
 
 local var = ngx.var
 local floor = math.floor
@@ -115,13 +116,14 @@ function _M.begin(entry, now, until_time)
   elseif #names > 0 and lines.repeats(names.headers) then
     return nil -- a variant of its own, which its first line does not tell
   end
+  local at, _, _, fill = times.read(var.upstream_http_x_cirrus_times)
   local said = ngx.header["Cache-Status"]
   said = type(said) == "table" and table.concat(said, ", ") or said
   return {
     key = var.cirrus_key, stamp = var.cirrus_stamp, version = entry.version, place = entry.place,
     length = length, vary = names, variant = #names > 0 and variant(names) or nil,
-    at = tonumber(var.upstream_http_x_cirrus_at) or now,
-    fill = tonumber(var.upstream_http_x_cirrus_fill) or 0,
+    at = at or now,
+    fill = fill,
     checksums = var.upstream_http_x_cirrus_tags or "",
     expires = math.min(until_time, now + MAX_SECONDS),
     fresh_until = until_time,

@@ -3,9 +3,7 @@
 -- X-Accel-Expires is the lifetime. Cache-Control becomes a note for nginx alone, with the windows in which a stale
 -- answer may be served; what the client shall see travels as X-Cirrus-Cache-Control and X-Cirrus-Vary. Stored with
 -- the answer are also
---   X-Cirrus-At      when the origin made it           X-Cirrus-Until   how long it is fresh (Unix times)
---   X-Cirrus-Usable  how long it may be served where the origin fails (Unix time)
---   X-Cirrus-Fill    the revision of the purge document that its request knew
+--   X-Cirrus-Times   when it was made, and how long it may be used (cirrus.times)
 --   X-Cirrus-Tags    the checksums of its tags, and X-Cirrus-Stamp the stamp under which it is stored (cirrus.tags)
 --   X-Cirrus-Said    the origin's Cache-Control, where the client is told another
 --
@@ -14,6 +12,7 @@ local answers = require "cirrus.answers"
 local freshness = require "cirrus.freshness"
 local metrics = require "cirrus.metrics"
 local tags = require "cirrus.tags"
+local times = require "cirrus.times"
 
 local var = ngx.var
 local header = ngx.header
@@ -84,12 +83,9 @@ function _M.write(site, act)
   header["Cache-Control"] = stored and string.format(
     "stale-while-revalidate=%d, stale-if-error=%d", fresh.stale_update, fresh.stale_error) or nil
   header["X-Accel-Expires"] = stored and freshness.accel_expires(fresh, now) or 0
-  header["X-Cirrus-At"] = now - (freshness.seconds(answers.age()) or 0)
-  if stored then
-    header["X-Cirrus-Until"] = now + fresh.ttl
-    header["X-Cirrus-Usable"] = now + fresh.ttl + fresh.stale_error
-    header["X-Cirrus-Fill"] = var.http_x_cirrus_fill
-  end
+  local at, fresh_until = now - (freshness.seconds(answers.age()) or 0), stored and now + fresh.ttl
+  header[times.HEADER] = times.write(
+    at, fresh_until, stored and fresh_until + fresh.stale_error, tonumber(var.http_x_cirrus_fill))
   header["Age"] = nil
   if is_stream(header["Content-Type"]) then
     header["X-Accel-Buffering"] = "no" -- each event at once

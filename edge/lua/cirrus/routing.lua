@@ -88,7 +88,7 @@ end
 -- What is known of a site's purges, read once for each change.
 local function summary_of(site, version, place)
   if site.purges_version ~= version or site.purges_place ~= place then
-    site.purges, site.tagged = purges.summary(site.host), tags.is_tagged(site.host)
+    site.purges, site.tagged = purges.summary(site.host), tags.standing(site.host)
     site.purges_version, site.purges_place = version, place
   end
   return site.purges
@@ -105,7 +105,7 @@ local function restamp(site, entry, numbers)
   local summary = summary_of(site, version, place)
   local hard, soft = purges.stamps(summary, site.host, entry.path, entry.query)
   local key = _M.key(hard, invalidations.stamp(site, entry.path), entry.base)
-  local stamp = site.tagged and tags.stamp(summary, site.host, key) or nil
+  local stamp = site.tagged and tags.stamp(summary, site.host, key, site.tagged) or nil
   if key ~= entry.key or stamp ~= entry.stamp then
     hot.drop(entry)
   elseif soft ~= entry.soft or summary.soft_tags ~= entry.soft_tags then
@@ -144,11 +144,12 @@ local function unclear_entry(site, uri, scheme, numbers)
 end
 
 -- The entry of the request that is being served, for `uri` (as the client spelled it); `scheme` where it is not the
--- connection's, `kind` where the caller knows $cirrus_kind. Each host name and scheme of a site has entries of its
--- own, as it has objects of its own.
-function _M.entry(site, uri, scheme, kind)
+-- connection's, `kind` and `host` where the caller knows $cirrus_kind and $host. Each host name and scheme of a site
+-- has entries of its own, as it has objects of its own.
+function _M.entry(site, uri, scheme, kind, host)
   local numbers = beacon.numbers()
-  local host, name = var.host, uri
+  local name = uri
+  host = host or var.host
   scheme = scheme or var.scheme
   if host ~= site.host or scheme ~= "http" then
     name = scheme .. "://" .. host .. uri

@@ -6,11 +6,12 @@
 -- finds the stamp in the record and sends it along; where a tag has been purged since, it gets a new stamp, under which
 -- nothing is stored.
 --
---   tags.stamp(summary, "www.example.com", key)     -->  "m3k1x8.1": for the header of the request
+--   tags.standing("www.example.com")  -->  nil: it has no tags; tags.NOW; tags.BEFORE: it had some in a former run
+--   tags.stamp(summary, "www.example.com", key, standing)   -->  "m3k1x8.1": for the header of the request
 --   tags.store("www.example.com", key, stamp, fill, "17,204")  -->  may the answer be stored?
 --
--- After a restart there are no records. Then an object's own file in the cache tells, where it has no other variants
--- than that by stamp.
+-- After a restart there are no records. Then, of a site that had tags before, an object's own file in the cache tells,
+-- where it has no other variants than that by stamp.
 --
 -- cirrus_tags   {digest of the key} → "stamp fill checksums"; the least recently used go first when it is full. A
 -- lost record is a new stamp, and so a miss: nothing here can make an edge serve what was purged.
@@ -18,6 +19,7 @@ local beacon = require "cirrus.beacon"
 local cache_file = require "cirrus.cache_file"
 local purges = require "cirrus.purges"
 local settings = require "cirrus.settings"
+local times = require "cirrus.times"
 
 local dict = ngx.shared.cirrus_tags
 local state = ngx.shared.cirrus_state
@@ -25,6 +27,7 @@ local state = ngx.shared.cirrus_state
 local _M = {}
 
 _M.HEADER = "Cirrus-Stamp"
+_M.NOW, _M.BEFORE = 1, 2
 -- More tags than these on one object (or a longer field) count as "every tag": any purge by tag takes it.
 local MAX_TAGS, MAX_FIELD = 256, 16384
 local EVERY = "every"
@@ -87,12 +90,12 @@ end
 
 -- -- who has tags at all -----------------------------------------------------------------------------------
 
-function _M.is_tagged(site)
-  return state:get("tagged:" .. site) ~= nil
+function _M.standing(site)
+  return state:get("tagged:" .. site)
 end
 
 local function note_tagged(site)
-  if state:safe_add("tagged:" .. site, 1) then
+  if state:safe_add("tagged:" .. site, _M.NOW) then
     beacon.bump(beacon.slot(site))
     local file = io.open(settings.get().tagged, "a")
     if file then
@@ -106,7 +109,7 @@ end
 function _M.load()
   local file = io.open(settings.get().tagged, "r")
   for site in file and file:lines() or function() end do
-    state:safe_add("tagged:" .. site, 1)
+    state:safe_add("tagged:" .. site, _M.BEFORE)
   end
   if file then
     file:close()
@@ -122,15 +125,16 @@ local function recovered(key)
   local headers = cache_file.headers(key)
   local stamp, checksums = headers["x-cirrus-stamp"], headers["x-cirrus-tags"]
   if stamp and checksums and not headers["x-cirrus-vary"] then
-    return string.format("%s %d %s", stamp, tonumber(headers["x-cirrus-fill"]) or 0, checksums)
+    local _, _, _, fill = times.read(headers[times.HEADER:lower()])
+    return string.format("%s %d %s", stamp, fill, checksums)
   end
 end
 
 -- The stamp for the request that is being served.
-function _M.stamp(summary, site, cache_key)
+function _M.stamp(summary, site, cache_key, standing)
   local key = name_of(cache_key)
   local record = dict:get(key)
-  if not record then
+  if not record and standing == _M.BEFORE then
     record = recovered(cache_key)
     if record and not dict:add(key, record) then
       record = dict:get(key)

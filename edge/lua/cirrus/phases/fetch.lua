@@ -2,13 +2,13 @@
 --
 --   plan()   set_by_lua of the fetch tier: the first attempt, where that takes no waiting and nothing out of the
 --            ordinary; "" (it is chosen), "slow": access_by_lua must do it, or "refresh": the cache has it, stale
---   plan_pass(site, entry)   the same for the public server, in $cirrus_plan
+--   plan_pass(site, entry, kind)   the same for the public server, in $cirrus_plan
 --   first()   access_by_lua: the first attempt, whatever it takes
 --   next()    access_by_lua of @next: nginx could not get an answer from the origin, so ask the next one
 --
 -- The state of a request is kept in nginx variables, since ngx.ctx does not survive the internal redirects:
 --   $cirrus_attempt      the attempt (cirrus.attempts)      $cirrus_tried   ",address:port,address:port,"
---   $cirrus_host_header, $cirrus_sni   Host header and TLS server name of the attempt
+--   $cirrus_host_header, $cirrus_sni   Host header ("": the client's) and TLS server name of the attempt
 --   $cirrus_target   the normalized path and query: what is keyed is what is asked for
 local attempts = require "cirrus.attempts"
 local hops = require "cirrus.hops"
@@ -90,10 +90,11 @@ local function choose(site, tried, last)
 end
 
 local function take(origin, address)
-  local host = origin.host_header
   var.cirrus_attempt = attempts.name(origin, address)
   var.cirrus_origin = origin.label
-  var.cirrus_host_header = host ~= "" and host or var.host
+  if origin.host_header ~= "" then
+    var.cirrus_host_header = origin.host_header
+  end
 end
 
 local function has(list, name)
@@ -135,6 +136,7 @@ local function attempt(site, act, status, tried, last)
   if not origin then
     return answer(status, "No origin of this site can be reached.")
   end
+  var.cirrus_host_header = ""
   take(origin, address)
   local open = is_open(site, act)
   if open then
@@ -150,18 +152,13 @@ local function attempt(site, act, status, tried, last)
 end
 
 -- What else the origin must not get: what the client's Connection names, and cookies where a rule strips them.
-local function must_clear(act)
-  return act ~= nil and act.strip_cookies == true, var.cirrus_hops ~= ""
-end
-
 local function clear_headers(act)
-  local cookies, named = must_clear(act)
-  if named then
+  if var.cirrus_hops ~= "" then
     for _, name in ipairs(hops.listed(var.http_connection)) do
       ngx.req.clear_header(name)
     end
   end
-  if cookies then
+  if act and act.strip_cookies then
     ngx.req.clear_header("Cookie")
   end
 end
@@ -172,17 +169,17 @@ local function plan(site, act, is_normal)
   if not origin or origin.scheme ~= "http" then
     return "slow"
   end
-  local cookies, named = must_clear(act)
   local address = resolver.only_address(origin.host)
-  if cookies or named or not address or is_open(site, act) then
+  if not address or (act and act.strip_cookies) or is_open(site, act) then
     return "slow"
   end
   take(origin, address)
   return ""
 end
 
-function _M.plan_pass(site, entry)
-  if plan(site, entry.act, entry.is_normal) == "slow" then
+-- kind: $cirrus_kind, which is "" where the client's Connection names headers.
+function _M.plan_pass(site, entry, kind)
+  if (kind == "" and var.cirrus_hops ~= "") or plan(site, entry.act, entry.is_normal) == "slow" then
     var.cirrus_plan = "slow"
   end
 end

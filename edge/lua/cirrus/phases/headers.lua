@@ -11,6 +11,7 @@ local routing = require "cirrus.routing"
 local settings = require "cirrus.settings"
 local sites = require "cirrus.sites"
 local tags = require "cirrus.tags"
+local times = require "cirrus.times"
 
 local var = ngx.var
 local header = ngx.header
@@ -31,11 +32,10 @@ local function tell(known)
 end
 
 -- Was this object asked for before a soft purge that concerns it?
-local function is_softly_purged(site, entry)
+local function is_softly_purged(site, entry, fill)
   if entry.soft == 0 and entry.soft_tags == 0 then
     return false
   end
-  local fill = tonumber(var.upstream_http_x_cirrus_fill) or 0
   local checksums = var.upstream_http_x_cirrus_tags
   return entry.soft > fill
     or (checksums ~= nil and tags.purged(site.purges, site.host, checksums, fill, true))
@@ -50,12 +50,12 @@ local function note_kept(entry, fresh_until)
 end
 
 -- A hit: Age, and where it is stale by purge, one fetch in the background.
-local function hit(site, entry, moment)
+local function hit(site, entry, moment, fresh_until, fill)
   if var.cirrus_door == "lead" then -- it was there: nobody need wait until this client has read it
     flights.finish(flights.name(var.cirrus_key))
     var.cirrus_door = "cache"
   end
-  if is_softly_purged(site, entry) then
+  if is_softly_purged(site, entry, fill) then
     if var.cirrus_door == "lead" then
       flights.finish(var.cirrus_key) -- the door is another one from here on, and they wait for nothing
     end
@@ -63,8 +63,7 @@ local function hit(site, entry, moment)
     refresh.start(entry)
     hot.postpone(entry, moment)
   elseif var.cirrus_door == "capture" and ngx.req.get_method() == "GET" then
-    local fresh_until = tonumber(var.upstream_http_x_cirrus_until) or 0
-    handover.capture = hot.begin(entry, moment, fresh_until)
+    handover.capture = hot.begin(entry, moment, fresh_until or 0)
     if not handover.capture then
       hot.postpone(entry, moment)
     end
@@ -104,8 +103,7 @@ return function()
   if ngx.status == 416 and header["X-Cache"] then -- nginx sends such a range's answer through here a second time
     header["X-Cache"], header["Via"], header["X-Request-Id"], header["Cache-Status"] = nil, nil, nil, nil
   end
-  -- When the origin made the answer, as the fetch tier noted it: Unix time.
-  local at = var.upstream_http_x_cirrus_at
+  local at, fresh_until, _, fill = times.read(var.upstream_http_x_cirrus_times)
   local site = at and sites.find(var.host)
   if not site then
     return
@@ -116,13 +114,12 @@ return function()
   if age > 0 or status == "HIT" then
     header["Age"] = age > 0 and age or 0
   end
-  local fresh_until = tonumber(var.upstream_http_x_cirrus_until)
   local ttl = fresh_until and floor(fresh_until - moment)
   if status == "HIT" then
     if fresh_until and var.cirrus_key == entry.key then
       note_kept(entry, fresh_until)
     end
-    hit(site, entry, moment)
+    hit(site, entry, moment, fresh_until, fill)
     tell({ ttl = ttl, purged = var.cirrus_door == "stale" })
   elseif status then
     fetched(site, entry, status, moment)

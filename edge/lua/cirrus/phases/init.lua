@@ -22,6 +22,16 @@ require "cirrus.telemetry"
 platform.redis()
 platform.dns()
 
+-- What nginx.conf calls: `cirrus.headers()`. LuaJIT compiles a look-up in a table, but no `require`.
+-- luacheck: globals cirrus
+cirrus = {}
+for _, phase in ipairs({
+  "balance", "capture", "explain", "fetch", "fetch_headers", "fetch_log", "headers", "kept", "log", "passed",
+  "refreshed", "route", "status", "wait",
+}) do
+  cirrus[phase] = require("cirrus.phases." .. phase)
+end
+
 return function(path)
   settings.load(path)
   local state = ngx.shared.cirrus_state

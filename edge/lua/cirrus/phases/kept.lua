@@ -9,6 +9,7 @@
 --   $cirrus_kept     for the cache tier: revalidated, stale
 local labels = require "cirrus.labels"
 local sites = require "cirrus.sites"
+local times = require "cirrus.times"
 local updates = require "cirrus.updates"
 
 local var = ngx.var
@@ -35,7 +36,8 @@ function _M.judge()
     usable = (etag or modified) and (not etag or header["ETag"] == etag)
       and (etag or not modified or header["Last-Modified"] == modified)
   else
-    usable = (tonumber(header["X-Cirrus-Usable"]) or 0) > ngx.time()
+    local _, _, until_time = times.read(header[times.HEADER])
+    usable = until_time > ngx.time()
   end
   if not usable and ngx.status < 500 then
     ngx.status = 412

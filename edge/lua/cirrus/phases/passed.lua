@@ -52,8 +52,8 @@ end
 
 function _M.log()
   local site = var.cirrus_site
-  log.origin(site)
-  log.request(site)
+  log.origin(site, var.upstream_response_time)
+  log.request(site, var.cirrus_x_passed)
   log.leave()
 end
 

@@ -84,16 +84,17 @@ end
 -- For the public server.
 function _M.public()
   var.cirrus_request_id = request_id.next()
-  local site, why = find(var.host)
+  local host = var.host
+  local site, why = find(host)
   if not site then
     var.cirrus_door = why
     return ""
   end
   local kind = var.cirrus_kind
-  local entry = routing.entry(site, var.request_uri, nil, kind)
+  local entry = routing.entry(site, var.request_uri, nil, kind, host)
   local door = door_of(site, entry, kind)
   if door == "pass" then
-    fetch.plan_pass(site, entry)
+    fetch.plan_pass(site, entry, kind)
     if entry.rule then
       var.cirrus_rule = entry.rule.id
     end
@@ -116,7 +117,7 @@ function _M.again(key, outcome)
     end
     describe(entry)
     if door == "pass" then
-      fetch.plan_pass(site, entry)
+      fetch.plan_pass(site, entry, var.cirrus_kind)
     end
   end
   var.cirrus_door = door
