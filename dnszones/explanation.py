@@ -240,7 +240,8 @@ class _Explainer:
         everywhere = self.pool.kind == PoolKind.REGIONS and not self.site.regions
         yield f"They are chosen from {EVERYWHERE if everywhere else self.pool.kind.value}."
         if self.site.pinned and self.pool.kind != PoolKind.PINNED:
-            yield f"Of the nodes that it is pinned to ({', '.join(sorted(self.site.pinned))}) none can serve it now."
+            pinned = ", ".join(sorted(self.site.pinned))
+            yield f"Of the nodes that it is pinned to ({pinned}) none can serve it now."
         if self.pool_ipv4 and self.pool_ipv4 != self.pool and self.answer.ipv4:
             yield f"For IPv4 they are {self.pool_ipv4.kind.value}."
         for region in self.eligibility.regions.values():

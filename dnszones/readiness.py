@@ -1,6 +1,6 @@
 """Who has which site: an edge is named in the DNS only after it has acknowledged the site's document."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,17 +37,6 @@ def ready_mask(published: Sequence[Published | None], acks: Sequence[Ack]) -> Ma
     for row, column in _refused(published, acks):
         ready[row, column] = False
     return ready
-
-
-def current_mask(keys: Sequence[str], nodes: Sequence[str], answered: Mapping[str, Iterable[str]]) -> Mask:
-    """[site, node]: who is answered now. `answered`: key of a site → names of nodes, strangers among them."""
-    columns = {name: column for column, name in enumerate(nodes)}
-    mask = np.zeros((len(keys), len(nodes)), dtype=np.bool_)
-    for row, key in enumerate(keys):
-        for name in answered.get(key, ()):
-            if (column := columns.get(name)) is not None:
-                mask[row, column] = True
-    return mask
 
 
 def _refused(published: Sequence[Published | None], acks: Sequence[Ack]) -> Iterable[tuple[int, int]]:
