@@ -1,6 +1,7 @@
 """Why a site is answered with these nodes and with no others: what an operator is shown of one site."""
 
 import enum
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -133,9 +134,12 @@ class _Explainer:
         self.answer = steering.answer(0)
         self.usable = usable
         self.pools = self.eligibility.pools(site)
+        with_ipv4 = frozenset(node.name for node in self.nodes if node.ipv4)
+        self.best_ipv6 = self.pools[0] if self.pools else None
+        self.best_ipv4 = next((pool for pool in self.pools if pool.names & with_ipv4), self.best_ipv6)
         # No pool before the one that is used has anybody who could be answered.
-        self.pool_ipv4 = self._pool_of(self.answer.ipv4)
-        self.pool_ipv6 = self._pool_of(self.answer.ipv6)
+        self.pool_ipv4 = self._pool_of(self.answer.ipv4) or self.best_ipv4
+        self.pool_ipv6 = self._pool_of(self.answer.ipv6) or self.best_ipv6
         self.pool = self.pool_ipv6 if self._first(self.pool_ipv6, self.pool_ipv4) else self.pool_ipv4
 
     def explanation(self) -> Explanation:
@@ -148,7 +152,7 @@ class _Explainer:
             self._row(node, scored[node.name], places.get(node.name), len(inside), total)
             for node in self.nodes
         ]
-        rows.sort(key=lambda row: (row.verdict != Verdict.WON, row.place or len(rows) + 1, row.node))
+        rows.sort(key=lambda row: (row.verdict != Verdict.WON, row.place or math.inf, row.node))
         return Explanation(self.site, self.answer, self.pool, tuple(rows), tuple(self._notes()))
 
     def _scores(self) -> list[float]:
@@ -160,35 +164,31 @@ class _Explainer:
         return found
 
     def _pool_of(self, names: Sequence[str]) -> Pool | None:
-        """The pool that these come from; without any, the one that they would come from."""
         chosen = frozenset(names)
-        best = self.pools[0] if self.pools else None
-        return next((pool for pool in self.pools if pool.names & chosen), best)
+        return next((pool for pool in self.pools if pool.names & chosen), None)
 
     def _first(self, one: Pool | None, other: Pool | None) -> bool:
         return one is not None and other is not None and self.pools.index(one) < self.pools.index(other)
 
     def _row(self, node: NodeFacts, score: float, place: int | None, of: int, total: int) -> Row:
-        ipv4 = self._verdict(node, node.ipv4, self.answer.ipv4, self.pool_ipv4, Verdict.NO_IPV4)
-        ipv6 = self._verdict(node, node.ipv6, self.answer.ipv6, self.pool_ipv6, Verdict.NO_IPV6)
+        ipv4 = ipv6 = Verdict.WON
+        if node.name not in self.answer.ipv4:
+            ipv4 = self._refusal(node, node.ipv4, self.pool_ipv4, self.best_ipv4) or Verdict.NO_IPV4
+        if node.name not in self.answer.ipv6:
+            ipv6 = self._refusal(node, node.ipv6, self.pool_ipv6, self.best_ipv6) or Verdict.NO_IPV6
         share = node.weight / total if place else 0.0
         row = Row(
             node.name, node.region, node.state, node.weight, share, score, place, ipv4, ipv6, sentence=""
         )
         return replace(row, sentence=self._sentence(node, row, of))
 
-    def _verdict(
-        self, node: NodeFacts, address: str, chosen: Sequence[str], pool: Pool | None, without: Verdict
-    ) -> Verdict:
-        if node.name in chosen:
-            return Verdict.WON
-        wanted = (pool is not None and node.name in pool.names) or (
-            bool(self.pools) and node.name in self.pools[0].names
-        )
-        if not wanted:
+    def _refusal(self, node: NodeFacts, address: str, pool: Pool | None, best: Pool | None) -> Verdict | None:
+        """Why it does not answer for a family; None where it lacks the address only."""
+        among = (pool, best, self.best_ipv6)
+        if not any(wanted and node.name in wanted.names for wanted in among):
             return self._outside(node, pool)
         if not address:
-            return without
+            return None
         return Verdict.LOST if node.name in self.usable else Verdict.NOT_READY
 
     def _outside(self, node: NodeFacts, pool: Pool | None) -> Verdict:
