@@ -21,7 +21,7 @@ from edge.health.probing import Probe, probe_all
 from edge.health.reports import Known, redis_time, require_known, write_asked, write_reports
 from edge.store import reaching_redis
 from nodes.health.damping import Damping, Rules, observe, proven
-from nodes.health.decision import Decision, short_regions
+from nodes.health.decision import Decision, Left, short_regions
 from nodes.health.votes import Report
 from nodes.models import Node
 from nodes.services import nodes_settle
@@ -142,10 +142,7 @@ def _settle_alarms(decision: Decision) -> None:
     nodes = [watched(node) for node in Node.objects.select_related("region")]
     critical = Alarm.Severity.CRITICAL
     regions = {
-        region: (
-            f"Only {left.up} of {left.serving} nodes of the region {region} are up, less than a share of "
-            f"{share:.0%} (CIRRUS_SAFETY_SHARE). The DNS answers with all of them."
-        )
+        region: _short_sentence(region, left, share=share)
         for region, left in short_regions(nodes, share=share).items()
     }
     alarms_settle(kind=REGION_ALARM, sentences=regions, severity=critical)
@@ -161,6 +158,18 @@ def _settle_alarms(decision: Decision) -> None:
         "nodes": "Fewer than half of the vantage points have a vote: no node changes its state by itself."
     }
     alarms_settle(kind=BLIND_ALARM, sentences=blind if decision.blind else {}, severity=critical)
+
+
+def _short_sentence(region: str, left: Left, *, share: float) -> str:
+    if not left.up:
+        return (
+            f"None of the nodes of the region {region} that serve ({left.serving}) is up. The DNS answers "
+            "with its backups, else with other regions, and where nothing is up anywhere with all nodes."
+        )
+    return (
+        f"Only {left.up} of {left.serving} nodes of the region {region} are up, less than a share of "
+        f"{share:.0%} (CIRRUS_SAFETY_SHARE). The DNS answers with all of them."
+    )
 
 
 def queue_of(vantage: str) -> str:

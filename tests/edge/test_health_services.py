@@ -275,15 +275,20 @@ def test_where_nobody_reports_the_asking_itself_raises_the_alarm(edge, keyspace)
 
 def test_a_region_of_which_too_little_is_left_raises_an_alarm_until_it_is_well_again(edge):
     west, east = RegionFactory(name="west"), RegionFactory(name="east")
-    edge("edge-1", region=west), edge("edge-2", region=west), edge("edge-3", region=east)
-    edge.well["edge-1"] = False
+    for number in range(3):
+        edge(f"edge-{number}", region=west)
+    edge("edge-9", region=east)
+    edge.well["edge-0"] = False
     rounds(3)
     assert alarms() == {}
-    edge.well["edge-2"] = False
+    edge.well["edge-1"] = False
     rounds(3)
     assert set(alarms()) == {("region_share", "west")}
-    assert "Only 0 of 2 nodes of the region west are up" in alarms()[("region_share", "west")]
-    edge.well["edge-1"] = True
+    assert "Only 1 of 3 nodes of the region west are up" in alarms()[("region_share", "west")]
+    edge.well["edge-2"] = False
+    rounds(3)
+    assert "None of the nodes of the region west that serve (3) is up" in alarms()[("region_share", "west")]
+    edge.well |= {"edge-0": True, "edge-1": True}
     rounds(3)
     assert alarms() == {}
 
