@@ -75,6 +75,13 @@ UNFOLD: dict[str, Any] = {
                 ("Alarms", "notifications", "alarms.alarm"),
             ),
             navigation_group(
+                "DNS",
+                ("Zones", "account_tree", "dnszones.zone"),
+                ("Steering", "alt_route", "dnszones.site"),
+                ("Secondaries", "storage", "dnszones.secondary"),
+                ("Versions", "history", "dnszones.zoneversion"),
+            ),
+            navigation_group(
                 "Administration",
                 ("Users", "person", "accounts.user"),
                 ("Groups", "group", "auth.group"),

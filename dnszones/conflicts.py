@@ -43,13 +43,13 @@ def _neighbours(row: Row, others: list[Row]) -> str:
     """A CNAME stands alone (RFC 1034 section 3.6.2)."""
     if any(other == row for other in others):
         return "The zone has this record already."
+    if alias := next((other for other in others if other.type == "CNAME"), None):
+        return f"{row.name} is a CNAME to {alias.value} already, and a CNAME stands alone at its name."
     if row.type == "CNAME" and others:
         types = " and ".join(sorted({other.type for other in others}))
         return (
             f"A CNAME stands alone at its name, and {row.name} has {types} already (RFC 1034 section 3.6.2)."
         )
-    if alias := next((other for other in others if other.type == "CNAME"), None):
-        return f"{row.name} is a CNAME to {alias.value} already, and a CNAME stands alone at its name."
     return ""
 
 

@@ -100,16 +100,22 @@ def zones_rebuild(*, force: bool = False, only: Collection[str] = (), patience: 
         sites_add()
         facts = read_facts()
         secondaries_publish(client)
-        result = _publish_all(client, facts, facts_at, force=force, only=only)
+        every = {zone.apex for zone in facts.zones.values()}
+        forced = (
+            every
+            if force
+            else {facts.zones[r.zone_id].apex for r in staged if r.force and r.zone_id in facts.zones}
+        )
+        result = _publish_all(client, facts, facts_at, forced=forced, only=only)
         if not only:
             result.removed = _remove_gone(client, staged, facts)
-            confirm_index(client, [zone.apex for zone in facts.zones.values()])
+            confirm_index(client, every)
             _forget(staged)
     return result
 
 
 def _publish_all(
-    client: "redis.Redis", facts: Facts, facts_at: datetime, *, force: bool, only: Collection[str]
+    client: "redis.Redis", facts: Facts, facts_at: datetime, *, forced: set[str], only: Collection[str]
 ) -> Rebuilt:
     zones = {zone.apex: zone for zone in facts.zones.values()}
     stored = {apex: read_zone(client, apex) for apex in zones}
@@ -122,7 +128,7 @@ def _publish_all(
             continue
         built = build_zone(zone, list(zones.values()), answering.answers[apex])
         publication = _Publication(client, rows[apex], stored[apex], built, facts_at, answering)
-        result.outcomes.append(publication.carry_out(_encode(built, texts), force=force))
+        result.outcomes.append(publication.carry_out(_encode(built, texts), force=apex in forced))
     return result
 
 

@@ -9,7 +9,8 @@ from django.db import transaction
 from dnszones.errors import ChallengeRefused
 from dnszones.models import Challenge, Record, Site, Zone
 from dnszones.names import closest_apex, encode_name, full_name, owner_in
-from dnszones.publishing import Rebuilt, zones_rebuild
+from dnszones.publishing import zones_rebuild
+from dnszones.staging import zones_force
 from dnszones.watching import insync_wait
 from dnszones.zonedata import MARKER
 from domains.models import Domain
@@ -92,12 +93,9 @@ def zone_wait(*, zone: Zone, timeout: float = INSYNC_PATIENCE) -> InSync:
     return InSync(zone, zone.serial, seconds)
 
 
-def zones_publish_anyway(*, zones: Iterable[Zone]) -> Rebuilt:
-    """Publish the newest build of these zones even where it takes many names away.
-
-    Raises `BuildBusy`, `NotPublished`.
-    """
-    return zones_rebuild(force=True, only={zone.apex for zone in zones})
+def zones_publish_anyway(*, zones: Iterable[Zone]) -> None:
+    """Have a worker publish the newest build of these zones, even where it takes many names away."""
+    zones_force([zone.pk for zone in zones])
 
 
 @transaction.atomic

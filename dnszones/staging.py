@@ -35,6 +35,13 @@ def zones_stage(zone_ids: Sequence[int]) -> None:
     _waking.ask()
 
 
+def zones_force(zone_ids: Sequence[int]) -> None:
+    """Have the next build of these zones published even where it takes many names away."""
+    now = timezone.now()
+    StagedZone.objects.bulk_create([StagedZone(zone_id=pk, force=True, staged_at=now) for pk in zone_ids])
+    _waking.ask()
+
+
 def wake() -> None:
     """Have a worker build what is staged; one task waits at most, however many ask."""
     from dnszones.tasks import rebuild

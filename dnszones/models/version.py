@@ -55,6 +55,7 @@ class StagedZone(models.Model):
     apex = models.CharField(
         max_length=253, blank=True, help_text="Of a zone that was saved or deleted itself: it may have to go."
     )
+    force = models.BooleanField(default=False, help_text="Publish even what takes many names away.")
     staged_at = models.DateTimeField()
 
     class Meta:

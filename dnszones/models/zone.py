@@ -21,6 +21,10 @@ TTL_RANGE = [MinValueValidator(LEAST_TTL), MaxValueValidator(MOST_TTL)]
 LEAST_EXPIRE = 14 * 86_400
 
 
+#: Columns that only builds write (dnszones/publishing.py).
+NOTED_BY_BUILDS = {"serial", "built_at", "refusal", "warnings"}
+
+
 def normalize_mailbox(text: str) -> str:
     """The mail address of a zone's keeper, as it is typed: `hostmaster@example.com`."""
     local, at, host = text.strip().rpartition("@")
@@ -134,6 +138,13 @@ class Zone(NormalizedModel):
     def __str__(self) -> str:
         return display_hostname(self.apex)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save what operators edit; what builds note is never put back to an older state."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            mine = {field.attname for field in self._meta.concrete_fields if not field.primary_key}
+            kwargs["update_fields"] = mine - NOTED_BY_BUILDS
+        super().save(*args, **kwargs)
+
     def clean(self) -> None:
         if self.pk and Zone.objects.filter(pk=self.pk).exclude(apex=self.apex).exists():
             raise ValidationError({"apex": "A zone keeps its name. Add a new zone instead."})
@@ -244,10 +255,13 @@ class Record(models.Model):
         if errors:
             raise ValidationError(errors)
 
+    #: Set by a form that looks at all records of the zone together.
+    checked_together = False
+
     def clean(self) -> None:
         from dnszones.conflicts import record_problem  # it reads the other models
 
-        if problem := record_problem(self):
+        if not self.checked_together and (problem := record_problem(self)):
             raise ValidationError({"name": problem})
 
     @property
