@@ -60,10 +60,10 @@ def _changed(effects: Sequence[Effect], *, instance: models.Model, **_: Any) -> 
 
 
 def _linked(
-    effects: Sequence[Effect], model: type[models.Model], *, instance: models.Model, action: str, **_: Any
+    effects: Sequence[Effect], owner: type[models.Model], /, *, instance: models.Model, action: str, **_: Any
 ) -> None:
     # From the other side the instance is another model's: whatever it links is edited from here only.
-    if isinstance(instance, model) and action in ("post_add", "post_remove", "post_clear"):
+    if isinstance(instance, owner) and action in ("post_add", "post_remove", "post_clear"):
         _changed(effects, instance=instance)
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from dnszones.models import NameServer, Record, Site, Zone
+from dnszones.models import NameServer, Record, Site, StagedZone, Zone
 from dnszones.names import closest_apex, covering_cut, normalize_owner
 from dnszones.publishing import zones_rebuild
 from dnszones.records import normalize_value
@@ -229,6 +229,9 @@ def test_overrides_of_a_site_are_checked_and_kept(keyspace):
     site = Site.objects.get()
     site_steer(site=site, replicas=1, ttl=30, pinned=[one], excluded=[other], regions=[RegionFactory()])
     assert (site.replicas, site.ttl, list(site.pinned.all())) == (1, 30, [one])
+    zones_rebuild()
+    site.regions.clear()
+    assert StagedZone.objects.count() == 1
     why = sentence(lambda: site_steer(site=site, pinned=[one], excluded=[one]))
     assert why == "edge-1 cannot be both pinned and excluded."
     assert "less than or equal to 8" in sentence(lambda: site_steer(site=site, replicas=9))
