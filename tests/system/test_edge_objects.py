@@ -178,6 +178,8 @@ def test_a_purge_while_many_wait_is_not_lost_on_them(edge, domain, origin):
 def test_those_who_wait_for_a_worker_that_dies_are_released(one_node, start_edge, origin):
     edge = start_edge("edge-1", CIRRUS_EDGE_WORKERS="2")
     domain = DomainFactory(origin__port=origin.port)
+    # No connection is left open to the origin, so that the only one is that of the request that hangs.
+    origin.answer = lambda request: OriginAnswer(headers=(("Connection", "close"),))
     eventually(lambda: edge.get(domain.host, "/known").status_code == 200)
     never, numbers = threading.Event(), count(1)
     origin.answer = lambda request: OriginAnswer(
