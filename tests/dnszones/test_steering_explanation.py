@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnszones.distribution import loads, takeover
@@ -143,6 +143,7 @@ def test_without_a_node_that_could_serve_there_is_a_sentence_too():
     assert explain(ABC, []).rows == ()
 
 
+@settings(deadline=None)
 @given(sites, fleets(), regions, shares, st.data())
 def test_every_explanation_agrees_with_the_answer(site, nodes, areas, share, data):
     ready = np.array(

@@ -42,7 +42,11 @@ regions = st.lists(
     st.builds(RegionFacts, st.sampled_from(REGIONS), backups), unique_by=lambda region: region.name
 )
 shares = st.sampled_from([0.0, 0.3, 0.5, 1.0])
-everything = given(sites, fleets(), regions, shares)
+
+
+def everything(test):
+    """All of them; a busy machine may take its time."""
+    return settings(deadline=None)(given(sites, fleets(), regions, shares)(test))
 
 
 @everything
@@ -101,6 +105,7 @@ def test_a_site_gets_no_more_nodes_than_it_wants_none_twice_and_each_with_an_add
         assert len({*chosen}) == len(chosen) <= (site.replicas or 2)
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(sites, max_size=5), fleets(), regions, shares)
 def test_the_order_of_what_is_given_does_not_matter(data, some, nodes, areas, share):
     mask = st.lists(st.booleans(), min_size=len(nodes), max_size=len(nodes))
@@ -131,6 +136,7 @@ def test_the_order_of_what_is_given_does_not_matter(data, some, nodes, areas, sh
         assert alone.answer(0) == straight.answer(row)
 
 
+@settings(deadline=None)
 @given(st.data(), sites, fleets(), regions)
 def test_only_nodes_that_have_the_site_or_are_answered_already_are_answered(data, site, nodes, areas):
     mask = st.lists(st.booleans(), min_size=len(nodes), max_size=len(nodes))
@@ -144,7 +150,7 @@ def test_only_nodes_that_have_the_site_or_are_answered_already_are_answered(data
         assert answer.names
 
 
-@settings(max_examples=50)
+@settings(deadline=None)
 @given(sites, fleets(), st.sampled_from(NODES))
 def test_a_node_that_goes_moves_no_site_but_its_own(site, nodes, gone):
     before = answers([site], nodes, safety_share=0).answer(0)
