@@ -163,8 +163,8 @@ def _settle_alarms(decision: Decision) -> None:
 def _short_sentence(region: str, left: Left, *, share: float) -> str:
     if not left.up:
         return (
-            f"None of the nodes of the region {region} that serve ({left.serving}) is up. The DNS answers "
-            "with its backups, else with other regions, and where nothing is up anywhere with all nodes."
+            f"No node of the region {region} is up ({left.serving} down). The DNS answers with its backups, "
+            "else with other regions, and where nothing is up anywhere with all nodes."
         )
     return (
         f"Only {left.up} of {left.serving} nodes of the region {region} are up, less than a share of "

@@ -287,7 +287,7 @@ def test_a_region_of_which_too_little_is_left_raises_an_alarm_until_it_is_well_a
     assert "Only 1 of 3 nodes of the region west are up" in alarms()[("region_share", "west")]
     edge.well["edge-2"] = False
     rounds(3)
-    assert "None of the nodes of the region west that serve (3) is up" in alarms()[("region_share", "west")]
+    assert "No node of the region west is up (3 down)" in alarms()[("region_share", "west")]
     edge.well |= {"edge-0": True, "edge-1": True}
     rounds(3)
     assert alarms() == {}
