@@ -306,6 +306,13 @@ def test_each_site_has_its_own_row_of_the_masks():
         assert (answer.ipv4, answer.ipv6) == (alone.ipv4, alone.ipv6)
 
 
+def test_each_site_waits_for_its_own_nodes():
+    sites, nodes = many_sites(3_000), fleet(100)
+    steering = answers(sites, nodes, ready=np.zeros((3_000, 100), dtype=bool))
+    wanted = [answer.ipv4 for answer in answers(sites, nodes)]
+    assert [answer.waiting for answer in steering] == wanted
+
+
 def test_no_sites_have_no_answers():
     assert list(answers([], fleet(3))) == []
     assert list(answers([], [], ready=np.zeros((0, 0), dtype=bool))) == []

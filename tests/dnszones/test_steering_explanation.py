@@ -199,8 +199,16 @@ def test_a_site_that_would_have_no_answer_is_counted():
     sites, nodes = many_sites(10), fleet(2)
     has = np.array([[True, False]] * 10)
     before = answers(sites, nodes, ready=has)
-    after = answers(sites, [nodes[0], node("edge-1")], ready=~has & False)
+    after = answers(sites, nodes, ready=has & False)
     assert takeover(before, after).emptied == 10
+    assert takeover(after, after).emptied == 0  # they had none before
+
+
+def test_a_draining_node_may_go_down_too():
+    nodes = [node("leaving", state="draining"), *(node(f"edge-{n}", state="down") for n in range(1))]
+    assert nodes_without(nodes, ["leaving"])[0].state == "down"
+    assert explain(ABC, nodes).answer.names == {"leaving"}
+    assert explain(ABC, nodes, without=["leaving"]).answer.names == {"leaving", "edge-0"}
 
 
 def test_answers_of_different_sites_are_not_compared():
