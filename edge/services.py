@@ -239,10 +239,12 @@ def names_release(*, publication: Publication, names: Iterable[str]) -> None:
             return
         gone = {name for name in gone if current.leaving.get(name) == publication.leaving.get(name)}
         current.leaving = {name: at for name, at in current.leaving.items() if name not in gone}
+        # Else the next publication would find them lost once more.
+        current.alias_revs = {name: rev for name, rev in current.alias_revs.items() if name not in gone}
         current.held_since, current.leave_at = held_since(current.leaving), None
         if current.key in gone:
             current.answered = False  # the whole document
-        current.save(update_fields=["leaving", "held_since", "leave_at", "answered"])
+        current.save(update_fields=["leaving", "held_since", "leave_at", "answered", "alias_revs"])
         stage(current.kind, [current.object_id])
 
 
