@@ -25,3 +25,7 @@ class NotInSync(CirrusError):
         self.apex, self.serial, self.waiting = apex, serial, waiting
         who = ", ".join(f"{name} ({why})" for name, why in waiting.items())
         super().__init__(f"Version {serial} of {apex} is not answered by every secondary: {who}.")
+
+
+class NotSteered(CirrusError):
+    """It cannot be said who serves a site; the sentence says why."""

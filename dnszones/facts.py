@@ -5,8 +5,10 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
+from typing import TypeVar
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from dnszones.builder import NameServerFacts, RecordFacts, ZoneFacts
 from dnszones.eligibility import NodeFacts, RegionFacts
@@ -16,9 +18,13 @@ from edge.models import Kind, Outbox, Publication
 from edge.revisions import current_keyspace
 from nodes.models import Node, Region
 
+Row = TypeVar("Row", bound=Model)
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+
+NONE: frozenset[str] = frozenset()
+
+
+class Placement(NamedTuple):
     """One domain that may be answered: its names, and what its operator says about its nodes.
 
     `access_name` is "" where its zone is not published. `since_rev`: the revision with which its
@@ -35,8 +41,8 @@ class Placement:
     epoch: int
     document: str
     alias_revs: dict[str, int]
-    pinned: frozenset[str] = frozenset()
-    excluded: frozenset[str] = frozenset()
+    pinned: frozenset[str] = NONE
+    excluded: frozenset[str] = NONE
     regions: tuple[str, ...] = ()
 
 
@@ -52,12 +58,15 @@ class Facts:
     unpublished: bool = False
 
 
-def read_facts() -> Facts:
-    """Read all of it. Documents that are still on their way to the edges make `unpublished` true."""
+def read_facts(*, domain_id: int | None = None) -> Facts:
+    """Read all of it; with `domain_id` the placement of this domain alone.
+
+    Documents that are still on their way to the edges make `unpublished` true.
+    """
     zones = read_zones()
     return Facts(
         zones=zones,
-        placements=_placements({pk: zone.apex for pk, zone in zones.items()}) if zones else [],
+        placements=_placements({pk: zone.apex for pk, zone in zones.items()}, domain_id) if zones else [],
         nodes=[
             NodeFacts(name, region, ipv4 or "", ipv6 or "", weight, state)
             for name, region, ipv4, ipv6, weight, state in Node.objects.filter(is_edge=True)
@@ -96,13 +105,19 @@ def _by_zone(model: type[Model], *fields: str) -> dict[int, list[tuple]]:  # typ
     return found
 
 
-def _placements(apexes: dict[int, str]) -> list[Placement]:
+def _placements(apexes: dict[int, str], domain_id: int | None) -> list[Placement]:
     """The domains whose document is on the edges (or on its way there), and stays there."""
-    documents = _documents()
-    hosts = _hosts()
-    pinned, excluded = _links("pinned", "node__name"), _links("excluded", "node__name")
-    regions = _links("regions", "region__name")
-    sites = Site.objects.filter(domain__enabled=True).order_by("pk")
+    documents = _documents(domain_id)
+    hosts = _hosts(domain_id)
+    pinned, excluded, regions = (
+        _links(field_name, name, domain_id)
+        for field_name, name in (
+            ("pinned", "node__name"),
+            ("excluded", "node__name"),
+            ("regions", "region__name"),
+        )
+    )
+    sites = _of_domain(Site.objects.filter(domain__enabled=True).order_by("pk"), "domain", domain_id)
     rows = sites.values_list("pk", "domain_id", "zone_id", "label", "ttl", "replicas")
     found = []
     for pk, domain_id, zone_id, label, ttl, replicas in rows:
@@ -121,17 +136,22 @@ def _placements(apexes: dict[int, str]) -> list[Placement]:
                 epoch=epoch,
                 document=document,
                 alias_revs=alias_revs,
-                pinned=frozenset(pinned.get(pk, ())),
-                excluded=frozenset(excluded.get(pk, ())),
-                regions=tuple(sorted(regions.get(pk, ()))),
+                pinned=frozenset(pinned[pk]) if pk in pinned else NONE,
+                excluded=frozenset(excluded[pk]) if pk in excluded else NONE,
+                regions=tuple(sorted(regions[pk])) if pk in regions else (),
             )
         )
     return found
 
 
-def _documents() -> dict[int, tuple[str, int, int, dict[str, int]]]:
+def _of_domain(rows: QuerySet[Row], field_name: str, domain_id: int | None) -> QuerySet[Row]:
+    """The rows whose field is this domain; all of them for None."""
+    return rows if domain_id is None else rows.filter(**{field_name: domain_id})
+
+
+def _documents(domain_id: int | None) -> dict[int, tuple[str, int, int, dict[str, int]]]:
     """Domain → (key, epoch, revision since which it is live, aliases' revisions) of its document."""
-    live = Publication.objects.filter(kind=Kind.DOMAIN, live=True)
+    live = _of_domain(Publication.objects.filter(kind=Kind.DOMAIN, live=True), "object_id", domain_id)
     held = {row.pk for row in live.filter(held_since__isnull=False) if row.held}
     aliases = dict(live.exclude(alias_revs={}).values_list("pk", "alias_revs"))
     rows = live.order_by("rev").values_list("pk", "object_id", "key", "epoch", "since_rev")
@@ -142,17 +162,19 @@ def _documents() -> dict[int, tuple[str, int, int, dict[str, int]]]:
     }
 
 
-def _hosts() -> dict[int, list[str]]:
+def _hosts(domain_id: int | None) -> dict[int, list[str]]:
     hosts: dict[int, list[str]] = defaultdict(list)
-    for domain_id, name in HostName.objects.order_by("pk").values_list("domain_id", "name"):
-        hosts[domain_id].append(name)
+    rows = _of_domain(HostName.objects.order_by("pk"), "domain", domain_id)
+    for owner_id, name in rows.values_list("domain_id", "name"):
+        hosts[owner_id].append(name)
     return hosts
 
 
-def _links(field_name: str, name: str) -> dict[int, list[str]]:
+def _links(field_name: str, name: str, domain_id: int | None) -> dict[int, list[str]]:
     """Site → the names of the nodes or regions in one of its many-to-many fields."""
     through = getattr(Site, field_name).through
     links: dict[int, list[str]] = defaultdict(list)
-    for site_id, linked in through.objects.values_list("site_id", name):
+    rows = _of_domain(through.objects.all(), "site__domain", domain_id)
+    for site_id, linked in rows.values_list("site_id", name):
         links[site_id].append(linked)
     return links
