@@ -5,8 +5,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import NamedTuple
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db.models import Model, QuerySet
 
@@ -19,7 +18,6 @@ from edge.revisions import current_keyspace
 from nodes.models import Node, Region
 
 Row = TypeVar("Row", bound=Model)
-
 
 NONE: frozenset[str] = frozenset()
 
@@ -105,19 +103,19 @@ def _by_zone(model: type[Model], *fields: str) -> dict[int, list[tuple]]:  # typ
     return found
 
 
-def _placements(apexes: dict[int, str], domain_id: int | None) -> list[Placement]:
+def _placements(apexes: dict[int, str], only: int | None) -> list[Placement]:
     """The domains whose document is on the edges (or on its way there), and stays there."""
-    documents = _documents(domain_id)
-    hosts = _hosts(domain_id)
+    documents = _documents(only)
+    hosts = _hosts(only)
     pinned, excluded, regions = (
-        _links(field_name, name, domain_id)
+        _links(field_name, name, only)
         for field_name, name in (
             ("pinned", "node__name"),
             ("excluded", "node__name"),
             ("regions", "region__name"),
         )
     )
-    sites = _of_domain(Site.objects.filter(domain__enabled=True).order_by("pk"), "domain", domain_id)
+    sites = _of_domain(Site.objects.filter(domain__enabled=True).order_by("pk"), "domain", only)
     rows = sites.values_list("pk", "domain_id", "zone_id", "label", "ttl", "replicas")
     found = []
     for pk, domain_id, zone_id, label, ttl, replicas in rows:
