@@ -85,11 +85,13 @@ def owner_in(name: str, apex: str) -> str | None:
 
 def closest_apex(name: str, apexes: Collection[str]) -> str | None:
     """The deepest of the zones in which `name` lies: of a nested pair, the child."""
-    labels = name.split(".")
-    for start in range(len(labels)):
-        if (candidate := ".".join(labels[start:])) in apexes:
-            return candidate
-    return None
+    # For every name of every site, so without making lists.
+    while name not in apexes:
+        dot = name.find(".")
+        if dot < 0:
+            return None
+        name = name[dot + 1 :]
+    return name
 
 
 def covering_cut(owner: str, cuts: Collection[str]) -> str | None:
