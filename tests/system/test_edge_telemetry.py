@@ -259,9 +259,10 @@ def test_the_log_is_rotated_under_load_and_no_line_is_lost(one_node, start_edge,
         stopping.set()
         for client in clients:
             client.join()
-    eventually(lambda: {line["uri"] for line in log_lines(edge)} >= set(asked))
+    wanted = set(asked)
+    eventually(lambda: {line["uri"] for line in log_lines(edge)} >= wanted)
     logged = [line["uri"] for line in log_lines(edge)]
-    assert sorted(uri for uri in logged if uri in set(asked)) == sorted(asked)
+    assert sorted(uri for uri in logged if uri in wanted) == sorted(asked)
     assert edge.metric("cirrus_log_rotations_total") >= 3
     assert "problems" not in edge.health()
 
