@@ -18,6 +18,7 @@ from dnszones.models import Challenge, NameServer, Record, Secondary, SecondaryS
 from dnszones.secondaries import secondary_give_key
 from dnszones.services import access_name, zones_publish_anyway
 from dnszones.statuses import zone_statuses
+from dnszones.steering_admin import SteeringMixin
 from domains.hostnames import display_hostname, searched_hostname
 from domains.models import Domain
 from edge.admin import PublishedDomainAdmin, ReadOnlyAdmin
@@ -272,7 +273,7 @@ class SecondaryAdmin(ModelAdmin):
 
 
 @admin.register(Site)
-class SiteAdmin(ModelAdmin):
+class SiteAdmin(SteeringMixin, ModelAdmin):
     form = SiteForm
     list_display = ["host", "access", "replicas", "ttl", "override_list"]
     list_select_related = ["domain", "zone"]
@@ -296,6 +297,8 @@ class SiteAdmin(ModelAdmin):
             },
         ),
     ]
+    actions_detail = ["who_serves"]
+    actions_list = ["spread"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Site]:
         living = super().get_queryset(request).filter(domain__isnull=False)

@@ -23,6 +23,16 @@ class Load:
     share: float
     expected: float
 
+    @property
+    def percent(self) -> str:
+        """The share, for people."""
+        return f"{self.share:.1%}"
+
+    @property
+    def percent_expected(self) -> str:
+        """What its weight says, for people."""
+        return f"{self.expected:.1%}"
+
 
 @dataclass(frozen=True, slots=True)
 class Takeover:

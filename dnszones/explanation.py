@@ -51,6 +51,11 @@ class Row:
     sentence: str
 
     @property
+    def percent(self) -> str:
+        """The share, for people."""
+        return f"{self.share:.1%}"
+
+    @property
     def verdict(self) -> Verdict:
         if Verdict.WON in (self.ipv4, self.ipv6):
             return Verdict.WON

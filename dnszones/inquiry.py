@@ -65,6 +65,11 @@ class FleetChange:
         moved, sites = self.takeover.moved, self.takeover.sites
         return f"If {listed(self.without)} went down, {moved:,} of {sites:,} sites would move."
 
+    @property
+    def gaining(self) -> list[tuple[str, int]]:
+        """Who takes over how many sites, the most first."""
+        return sorted(self.takeover.gained.items(), key=lambda item: (-item[1], item[0]))
+
 
 def domain_inquire(*, domain: Domain, without: Iterable[str] = ()) -> Inquiry:
     """Who serves a domain, with what the edges have acknowledged and the DNS answers now.

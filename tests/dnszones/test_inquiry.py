@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from dnszones.errors import NotSteered
 from dnszones.inquiry import domain_inquire, domain_named, fleet_inquire, fleet_without
@@ -165,3 +166,67 @@ def test_the_command_sums_up(capsys, site):
 def test_the_command_says_what_it_cannot_tell(site, arguments, why):
     with pytest.raises(CommandError, match=why):
         call_command("steering", *arguments)
+
+
+# The pages.
+
+
+def page_of(client, name, *arguments, **query):
+    return client.get(reverse(f"admin:{name}", args=arguments), query).content.decode()
+
+
+def test_the_page_of_a_site_tells_who_serves_it(admin_client, site):
+    assert "Who serves it?" in page_of(admin_client, "dnszones_site_change", site.pk)
+    page = page_of(admin_client, "dnszones_site_who_serves", site.pk)
+    assert "They are chosen from the healthy nodes of all regions." in page
+    assert 'data-node="edge-1"' in page
+    assert "by score. It has no IPv6 address." in page
+
+
+def test_the_page_of_a_site_tells_what_if_a_node_went_down(admin_client, site):
+    page = page_of(admin_client, "dnszones_site_who_serves", site.pk, without="edge-1")
+    assert "If edge-1 was down:" in page
+    assert "Clients are sent to edge-2 (IPv4)." in page
+    assert '<option value="edge-1" selected>' in page
+
+
+def test_the_page_says_why_a_site_is_not_answered(admin_client, world, site):
+    site.domain.enabled = False
+    site.domain.save()
+    assert "is disabled, so the DNS does not answer it." in page_of(
+        admin_client, "dnszones_site_who_serves", site.pk
+    )
+
+
+def test_with_redis_down_the_page_says_that_it_is_not_known(admin_client, world, site):
+    world.redis.stop()
+    page = page_of(admin_client, "dnszones_site_who_serves", site.pk)
+    assert "Redis cannot be reached" in page
+    assert 'data-node="edge-1"' not in page
+
+
+def test_a_choice_that_is_no_edge_is_refused(admin_client, site):
+    page = page_of(admin_client, "dnszones_site_who_serves", site.pk, without="edge-9")
+    assert "edge-9 is not one of the available choices." in page
+    assert "If edge-9" not in page
+
+
+def test_the_list_of_sites_tells_how_they_are_spread(admin_client, site):
+    assert "How they are spread" in page_of(admin_client, "dnszones_site_changelist")
+    page = page_of(admin_client, "dnszones_site_spread")
+    assert "1 site, by health and overrides" in page
+    page = page_of(admin_client, "dnszones_site_spread", without="edge-1")
+    assert "If edge-1 went down, 1 of 1 sites would move." in page
+
+
+def test_without_edges_the_page_says_so(admin_client, keyspace):
+    assert "There are no edges yet." in page_of(admin_client, "dnszones_site_spread")
+
+
+def test_who_may_not_see_sites_does_not_see_their_steering(client, django_user_model, site):
+    client.force_login(django_user_model.objects.create_user("guest", is_staff=True))
+    for address in (
+        reverse("admin:dnszones_site_who_serves", args=[site.pk]),
+        reverse("admin:dnszones_site_spread"),
+    ):
+        assert client.get(address).status_code == 403

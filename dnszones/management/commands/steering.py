@@ -7,8 +7,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from dnszones.errors import NotSteered
-from dnszones.inquiry import Fleet, FleetChange, Inquiry, domain_inquire, domain_named, fleet_inquire
-from dnszones.inquiry import fleet_without as fleet_change
+from dnszones.inquiry import (
+    Fleet,
+    FleetChange,
+    Inquiry,
+    domain_inquire,
+    domain_named,
+    fleet_inquire,
+    fleet_without,
+)
 from domains.hostnames import display_hostname
 from edge.errors import NotPublished
 
@@ -34,7 +41,7 @@ class Command(BaseCommand):
                 domain = domain_named(explain)
                 self._tell_site(domain_inquire(domain=domain, without=without))
             elif without:
-                self._tell_change(fleet_change(nodes=without))
+                self._tell_change(fleet_without(nodes=without))
             elif summary:
                 self._tell_fleet(fleet_inquire())
             else:
@@ -54,7 +61,7 @@ class Command(BaseCommand):
                     row.region,
                     row.state,
                     f"{row.weight:,}",
-                    f"{row.share:.1%}" if row.place else "",
+                    row.percent if row.place else "",
                     f"{row.score:,.1f}",
                     str(row.place or ""),
                     str(row.verdict),
@@ -77,8 +84,8 @@ class Command(BaseCommand):
                     f"{load.node.weight:,}",
                     f"{load.sites:,}",
                     f"{load.first:,}",
-                    f"{load.share:.1%}",
-                    f"{load.expected:.1%}",
+                    load.percent,
+                    load.percent_expected,
                 )
                 for load in fleet.loads
             ],
@@ -88,10 +95,9 @@ class Command(BaseCommand):
         self._write(change.sentence, *change.notes)
         if change.takeover.emptied:
             self._write(f"{change.takeover.emptied:,} sites would have no answer.")
-        gained = sorted(change.takeover.gained.items(), key=lambda item: (-item[1], item[0]))
-        if gained:
+        if change.gaining:
             self._write("")
-            self._table(("takes over", "sites"), [(name, f"{count:,}") for name, count in gained])
+            self._table(("takes over", "sites"), [(name, f"{count:,}") for name, count in change.gaining])
 
     def _table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         lines = [header, *rows]
