@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol
 
 import dns.flags
 import dns.message
+import dns.query
 import dns.rcode
 import dns.rrset
 import redis
@@ -167,10 +168,13 @@ class EdgeServer:
             eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists())
 
     def workers(self) -> list[int]:
-        """The pids of the worker processes."""
+        """The pids of the worker processes; none where it has ended by itself."""
         assert self.process
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        try:
+            return [int(pid) for pid in children.read_text().split()]
+        except OSError:
+            return []
 
     def reload(self) -> None:
         """SIGHUP: new workers with the files as they are now; waits until the old ones are gone."""
@@ -341,6 +345,98 @@ class NameServer:
     def stop(self) -> None:
         """Answer nothing from now on."""
         self.socket.close()
+
+
+class PrimaryServer:
+    """A real hidden primary: `manage.py run_hidden_primary`, UDP and TCP on 127.0.0.1 and ::1."""
+
+    def __init__(self, folder: Path, *, settings: dict[str, str]) -> None:
+        self.folder, self.settings = folder, settings
+        self.port, self.metrics_port = free_port(), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; `wait`: until it has read its zones."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        bind = [f"127.0.0.1:{self.port}", f"[::1]:{self.port}"]
+        with (self.folder / "primary.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "run_hidden_primary", "--bind", *bind],
+                env={**self.settings, "CIRRUS_DNS_METRICS_PORT": str(self.metrics_port)},
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: self.health()["ok"] or not wait, within=60)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End it: SIGTERM as an operator, SIGKILL like a crash."""
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(timeout=20)
+            self.process = None
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says."""
+        return dict(requests.get(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=5).json())
+
+    def metric(self, name: str) -> float:
+        """The sum of all samples of /metrics whose name with labels begins so."""
+        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+    def log(self) -> str:
+        """What it has written."""
+        return (self.folder / "primary.log").read_text()
+
+
+class NsdServer:
+    """A real NSD with the configuration that `manage.py nsd_config` wrote into `folder`."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it can be controlled."""
+        with (self.folder / "nsd.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [binary("nsd"), "-d", "-c", str(self.folder / "nsd.conf")],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        eventually(lambda: self.control("status").returncode == 0)
+
+    def control(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """`nsd-control WORDS`."""
+        return subprocess.run(
+            [binary("nsd-control"), "-c", str(self.folder / "nsd.conf"), *words],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End it and all its children: SIGTERM, or SIGKILL like a crash of the machine."""
+        if self.process:
+            if how == signal.SIGKILL:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.send_signal(how)
+            self.process.wait(timeout=20)
+            self.process = None
+
+    def ask(self, name: str, kind: str = "A", *, timeout: float = 2.0) -> list[str]:
+        """The data of its authoritative answer, sorted; empty where there is none such."""
+        query = dns.message.make_query(name, kind)
+        response = dns.query.udp(query, "127.0.0.1", port=self.port, timeout=timeout)
+        if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise AssertionError(f"NSD says {dns.rcode.to_text(response.rcode())}")
+        return sorted(item.to_text() for rrset in response.answer for item in rrset)
+
+    def log(self) -> str:
+        """What it has written."""
+        return (self.folder / "nsd.log").read_text()
 
 
 def certificate_for(*names: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
