@@ -45,8 +45,8 @@ class RecordFormSet(PaginationInlineFormSet):
         else:
             taken, cuts = taken_names(zone, [form.instance.name for form in forms_kept]), cuts_of(zone)
         before = self._rows_elsewhere() if zone.pk else []
-        # An alias comes last: what it cannot stand beside is not its fault.
-        for form in sorted(forms_kept, key=lambda form: form.instance.type == "CNAME"):
+        # What was there before is not at fault; of what is new, an alias comes last.
+        for form in sorted(forms_kept, key=lambda form: (form.has_changed(), form.instance.type == "CNAME")):
             record = form.instance
             row = Row(record.name, record.type, record.value)
             if problem := conflict(row, before, taken=taken, cuts=cuts):

@@ -24,17 +24,22 @@ class PlayedSecondary:
         self.authority = True
         self.tcp_questions = 0
         self.ended = threading.Event()
-        self.udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), self._handler(socket.SOCK_DGRAM))
-        self.port = self.udp.server_address[1]
-        self.tcp = socketserver.ThreadingTCPServer(
-            ("127.0.0.1", self.port), self._handler(socket.SOCK_STREAM), bind_and_activate=False
-        )
-        self.tcp.allow_reuse_address = True
-        self.tcp.server_bind()
-        self.tcp.server_activate()
+        self.tcp, self.udp = self._bound()
+        self.port = self.tcp.server_address[1]
         for server in (self.udp, self.tcp):
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def _bound(self) -> tuple[socketserver.TCPServer, socketserver.UDPServer]:
+        """Both servers on one port that is free for both."""
+        while True:
+            tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler(socket.SOCK_STREAM))
+            try:
+                return tcp, socketserver.ThreadingUDPServer(
+                    tcp.server_address, self._handler(socket.SOCK_DGRAM)
+                )
+            except OSError:  # somebody else has it for UDP
+                tcp.server_close()
 
     def stop(self) -> None:
         """Close its sockets."""
