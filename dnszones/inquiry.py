@@ -39,7 +39,7 @@ class Inquiry:
         if not self.without:
             return said
         gone = f"{listed(self.without)} {'were' if len(self.without) > 1 else 'was'} down"
-        after = f"Taking over: {', '.join(self.taking_over)}." if self.taking_over else "Nobody takes over."
+        after = f"Taking over: {', '.join(self.taking_over)}." if self.taking_over else "No other takes over."
         return [f"If {gone}:", *said, after]
 
 

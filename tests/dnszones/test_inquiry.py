@@ -140,7 +140,7 @@ def test_the_command_tells_what_if_a_node_went_down(capsys, site):
     out = told(capsys, "--explain", site.access_name, "--without", "edge-1")
     assert "If edge-1 was down:" in out
     assert "Clients are sent to edge-2 (IPv4)." in out
-    assert "Nobody takes over." in out
+    assert "No other takes over." in out
     out = told(capsys, "--without", "edge-1")
     assert "If edge-1 went down, 1 of 1 sites would move." in out
 
