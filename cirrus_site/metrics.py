@@ -13,6 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from alarms.models import Alarm
+from dnszones.models import Zone
+from dnszones.watching import secondary_lags
 from edge import services
 from edge.health.lines import nodes_health
 from edge.models import Outbox
@@ -56,6 +58,7 @@ class ControlPlane(Collector):
         yield from self._comparison()
         yield from self._edges()
         yield from self._nodes()
+        yield from self._zones()
         yield _alarms()
 
     def _comparison(self) -> Iterator[Metric]:
@@ -116,6 +119,29 @@ class ControlPlane(Collector):
                 took.add_metric([name, vantage], report.ms / 1000)
                 age.add_metric([name, vantage], max(0.0, health.now - report.at))
         yield from (state, probe, took, age)
+
+    def _zones(self) -> Iterator[Metric]:
+        serial = GaugeMetricFamily("cirrus_zone_serial", "The newest published version.", labels=["zone"])
+        refused = GaugeMetricFamily(
+            "cirrus_zone_refused", "1 where the newest build was not published.", labels=["zone"]
+        )
+        for zone in Zone.objects.published():
+            serial.add_metric([zone.apex], zone.serial)
+            refused.add_metric([zone.apex], bool(zone.refusal))
+        lag = GaugeMetricFamily(
+            "cirrus_dns_lag_seconds",
+            "For how long the secondary has answered something older than what was published.",
+            labels=["zone", "secondary"],
+        )
+        answers = GaugeMetricFamily(
+            "cirrus_dns_answers",
+            "1 where the secondary answered when last asked.",
+            labels=["zone", "secondary"],
+        )
+        for seen in secondary_lags(now=timezone.now()):
+            lag.add_metric([seen.apex, seen.secondary], seen.seconds)
+            answers.add_metric([seen.apex, seen.secondary], seen.answers)
+        yield from (serial, refused, lag, answers)
 
 
 def _alarms() -> Metric:

@@ -73,7 +73,7 @@ def read_facts(*, domain_id: int | None = None) -> Facts:
         ],
         regions=[RegionFacts(*region) for region in Region.objects.all().backup_names().items()],
         epoch=current_keyspace().epoch,
-        unpublished=Outbox.objects.filter(kind=Kind.DOMAIN).exists(),
+        unpublished=Outbox.objects.filter(kind=Kind.DOMAIN, error="").exists(),
     )
 
 

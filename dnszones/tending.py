@@ -23,14 +23,14 @@ def zones_follow(*, attempt: int = 0) -> bool:
 
     True where it is worth trying again after `SOON` seconds. What cannot be built now stays staged.
     """
-    if attempt and not StagedZone.objects.exists() and not _caught_up():
-        return attempt < TRIES
     try:
+        if attempt and not StagedZone.objects.exists() and not _caught_up():
+            return attempt < TRIES
         result = zones_rebuild()
+        note_awaited(result)
     except (BuildBusy, NotPublished) as error:
         logger.warning("the zones wait: %s", error)
         return False
-    note_awaited(result)
     return bool(result.awaited or result.unpublished) and attempt < TRIES
 
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Prefetch
@@ -101,6 +102,26 @@ def _behind_since(
         return before.behind_since
     published = ZoneVersion.objects.filter(zone=zone, serial=zone.serial).first()
     return published.published_at if published else now
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far one secondary is behind with one zone. `seconds`: 0 where it answers the newest version."""
+
+    apex: str
+    secondary: str
+    seconds: float
+    answers: bool
+
+
+def secondary_lags(*, now: datetime) -> list[Lag]:
+    """One for each zone and secondary that has been asked for it."""
+    asked = SecondaryState.objects.filter(secondary__enabled=True, zone__enabled=True)
+    rows = asked.values_list("zone__apex", "secondary__name", "behind_since", "error")
+    return [
+        Lag(apex, name, max(0.0, (now - behind).total_seconds()) if behind else 0.0, not error)
+        for apex, name, behind, error in rows
+    ]
 
 
 def versions_settle(zones: Iterable[Zone], by_zone: dict[int, list[Secondary]]) -> int:
