@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 
+from tests.dnszones.published import names, publish, publish_secondaries, secondary
 from tests.factories import NodeFactory
 from tests.fork_server import ForkServer
-from tests.servers import EdgeServer, Origin, RedisServer
+from tests.servers import EdgeServer, Origin, PrimaryServer, RedisServer
+from tests.system.dns_world import APEX, primary_settings
 
 _numbers = count(1)
 
@@ -92,3 +95,32 @@ def one_node(transactional_db: None, keyspace: RedisServer) -> None:
 def two_nodes(one_node: None) -> None:
     """The nodes edge-1 and edge-2, up, in SQL and in Redis."""
     NodeFactory(name="edge-2")
+
+
+@pytest.fixture
+def start_primary(keyspace: RedisServer, tmp_path: Path) -> Iterator[Callable[..., PrimaryServer]]:
+    """`start_primary()`: a running primary that ends with the test."""
+    running: list[PrimaryServer] = []
+
+    def start(*, wait: bool = True, **more: str) -> PrimaryServer:
+        running.append(PrimaryServer(tmp_path / f"primary-{len(running)}", settings=primary_settings(**more)))
+        running[-1].start(wait=wait)
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def redis_client(keyspace: RedisServer) -> Any:
+    """A client of a Redis with nothing in it."""
+    return keyspace.client
+
+
+@pytest.fixture
+def primary(redis_client: Any, start_primary: Callable[..., PrimaryServer]) -> PrimaryServer:
+    """A running primary with one zone, and ns1 as its secondary."""
+    publish_secondaries(redis_client, secondary())
+    publish(redis_client, APEX, names(APEX), serial=7)
+    return start_primary()

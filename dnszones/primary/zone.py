@@ -1,0 +1,82 @@
+"""One zone as it is served. A version is never changed: the next one is made beside it and put in its
+place, so that a transfer that has begun goes on with what it began with."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dnszones.primary.difference import Difference, Version
+from dnszones.primary.journal import Entry, Journal, difference, unpack
+from dnszones.primary.wire import Encoder, marker_record
+from dnszones.store import StoredZone
+from dnszones.zonedata import Soa, decode_rrsets
+
+
+@dataclass(frozen=True)
+class ServedZone:
+    """A whole version: owner name → its records in wire format. `at`: Unix time of its publication."""
+
+    apex: str
+    version: Version
+    at: float
+    names: dict[str, tuple[bytes, ...]]
+    journal: Journal = field(default_factory=Journal)
+
+    @property
+    def serial(self) -> int:
+        return self.version.serial
+
+    def axfr(self) -> Iterator[bytes]:
+        """All records as a transfer has them: SOA first and last (RFC 5936)."""
+        yield self.version.record
+        for records in self.names.values():
+            yield from records
+        yield marker_record(self.serial)
+        yield self.version.record
+
+    def ixfr(self, serial: int) -> Difference | None:
+        """The difference from that version; None where the whole zone must be sent instead: it is not known,
+        or the difference is larger than the zone."""
+        found = self.journal.since(serial)
+        if found and found.size > 2 * len(self.names) + 1_000:
+            return None
+        return found
+
+
+def from_store(apex: str, stored: StoredZone, entries: Iterable[Entry] = ()) -> ServedZone:
+    """A zone that was read whole. Raises `ValueError` or `dns.exception.DNSException` where it is none.
+
+    Entries that do not lead to the stored version are left out.
+    """
+    encoder = Encoder()
+    made: dict[str, tuple[bytes, ...]] = {}
+    for name, text in stored.names.items():
+        made[name] = encoder.records(name, decode_rrsets(text))
+    leading = list(entries)
+    while leading and leading[-1].new.serial != stored.serial:
+        leading.pop()
+    version = Version(stored.serial, Soa.parse(stored.soa))
+    return ServedZone(apex, version, stored.at, made, Journal(leading))
+
+
+def advance(zone: ServedZone, entries: Sequence[Entry], *, at: float, most: int) -> ServedZone:
+    """The version that these entries lead to. Raises as `from_store`, also where they do not follow from
+    the zone, or change what it does not have."""
+    encoder = Encoder()
+    names = dict(zone.names)
+    serial = zone.serial
+    differences: list[Difference] = []
+    for entry in entries:
+        if entry.old.serial != serial:
+            raise ValueError(f"version {entry.old.serial} does not follow {serial}")
+        unpacked = unpack(entry, encoder)
+        for name, (old, new) in unpacked.items():
+            if old != names.get(name, ()):
+                raise ValueError(f"{name} is not what version {serial} has")
+            if new:
+                names[name] = new
+            else:
+                del names[name]
+        differences.append(difference(entry, unpacked))
+        serial = entry.new.serial
+    journal = zone.journal.followed_by(entries, differences, most)
+    return ServedZone(zone.apex, entries[-1].new, at, names, journal)
