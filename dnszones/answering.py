@@ -6,7 +6,7 @@ only by those that have it too. A node that is answered already goes on being an
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -50,14 +50,19 @@ class Located(NamedTuple):
     names: list[tuple[str, str]]
 
 
-def answer_sites(facts: Facts, stored: Stored) -> Answering:
+def answer_sites(
+    facts: Facts, stored: Stored, lost: Mapping[str, Collection[str]] | None = None
+) -> Answering:
     """Choose the nodes of every site that has a name in our zones, and note that it is answered.
 
-    `stored`: what is answered now. Raises `NotPublished`.
+    `stored`: what is answered now. `lost`: of zones that Redis had and has lost, the nodes that they
+    answered with. Raises `NotPublished`.
     """
     located = locate(facts)
     acks = read_acks(node.name for node in facts.nodes)
-    steering = steer(facts, [site.placement for site in located], acks, current_mask(facts, located, stored))
+    current = current_mask(facts, located, stored)
+    keep_lost(current, facts, located, lost or {})
+    steering = steer(facts, [site.placement for site in located], acks, current)
     result = Answering()
     chosen = chosen_nodes(steering)
     wanted = [site.placement.domain_id for site, nodes in zip(located, chosen, strict=True) if any(nodes)]
@@ -71,7 +76,10 @@ def answer_sites(facts: Facts, stored: Stored) -> Answering:
             some = nodes
             rev = site.placement.alias_revs.get(name, 0)
             if rev > site.placement.since_rev:
-                some = _with_alias(site.placement, nodes, rev, acks, addresses.nodes_at(stored, apex, name))
+                before = addresses.nodes_at(stored, apex, name)
+                if site.placement.answered and lost:
+                    before |= frozenset(lost.get(apex, ()))
+                some = _with_alias(site.placement, nodes, rev, acks, before)
                 result.waits({*nodes[0], *nodes[1]} - {*some[0], *some[1]}, rev)
             if any(some):
                 ipv4, ipv6 = addresses.of(some)
@@ -138,6 +146,24 @@ def current_mask(facts: Facts, located: Sequence[Located], stored: Stored) -> Ma
         if columns := addresses.columns_at(stored, apex, name):
             mask[row, columns] = True
     return mask
+
+
+def keep_lost(
+    current: Mask, facts: Facts, located: Sequence[Located], lost: Mapping[str, Collection[str]]
+) -> None:
+    """Note in `current` who has answered before Redis lost it, and with it what edges have acknowledged.
+
+    Which node that was of those that the zone named is not known any more: all of them count.
+    """
+    columns = {
+        apex: [column for column, node in enumerate(facts.nodes) if node.name in nodes]
+        for apex, nodes in lost.items()
+    }
+    if not columns:
+        return
+    for row, site in enumerate(located):
+        if site.placement.answered and (some := columns.get(site.names[0][0])):
+            current[row, some] = True
 
 
 def _with_alias(placement: Placement, nodes: Chosen, rev: int, acks: Acks, now: frozenset[str]) -> Chosen:

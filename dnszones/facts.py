@@ -26,7 +26,8 @@ class Placement(NamedTuple):
     """One domain that may be answered: its names, and what its operator says about its nodes.
 
     `access_name` is "" where its zone is not published. `since_rev`: the revision with which its
-    document went live. `alias_revs`: of the aliases that came later.
+    document went live. `alias_revs`: of the aliases that came later. `answered`: DNS has given its names to
+    clients before.
     """
 
     domain_id: int
@@ -39,6 +40,7 @@ class Placement(NamedTuple):
     epoch: int
     document: str
     alias_revs: dict[str, int]
+    answered: bool = False
     pinned: frozenset[str] = NONE
     excluded: frozenset[str] = NONE
     regions: tuple[str, ...] = ()
@@ -121,7 +123,7 @@ def _placements(apexes: dict[int, str], only: int | None) -> list[Placement]:
     for pk, domain_id, zone_id, label, ttl, replicas in rows:
         if domain_id not in documents:
             continue
-        document, epoch, since_rev, alias_revs = documents[domain_id]
+        document, epoch, since_rev, answered, alias_revs = documents[domain_id]
         found.append(
             Placement(
                 domain_id=domain_id,
@@ -134,6 +136,7 @@ def _placements(apexes: dict[int, str], only: int | None) -> list[Placement]:
                 epoch=epoch,
                 document=document,
                 alias_revs=alias_revs,
+                answered=answered,
                 pinned=frozenset(pinned[pk]) if pk in pinned else NONE,
                 excluded=frozenset(excluded[pk]) if pk in excluded else NONE,
                 regions=tuple(sorted(regions[pk])) if pk in regions else (),
@@ -147,15 +150,15 @@ def _of_domain(rows: QuerySet[Row], field_name: str, domain_id: int | None) -> Q
     return rows if domain_id is None else rows.filter(**{field_name: domain_id})
 
 
-def _documents(domain_id: int | None) -> dict[int, tuple[str, int, int, dict[str, int]]]:
-    """Domain → (key, epoch, revision since which it is live, aliases' revisions) of its document."""
+def _documents(domain_id: int | None) -> dict[int, tuple[str, int, int, bool, dict[str, int]]]:
+    """Domain → (key, epoch, revision since which it is live, answered, aliases' revisions)."""
     live = _of_domain(Publication.objects.filter(kind=Kind.DOMAIN, live=True), "object_id", domain_id)
     held = {row.pk for row in live.filter(held_since__isnull=False) if row.held}
     aliases = dict(live.exclude(alias_revs={}).values_list("pk", "alias_revs"))
-    rows = live.order_by("rev").values_list("pk", "object_id", "key", "epoch", "since_rev")
+    rows = live.order_by("rev").values_list("pk", "object_id", "key", "epoch", "since_rev", "answered")
     return {
-        object_id: (key, epoch, since, aliases.get(pk, {}))
-        for pk, object_id, key, epoch, since in rows
+        object_id: (key, epoch, since, answered, aliases.get(pk, {}))
+        for pk, object_id, key, epoch, since, answered in rows
         if pk not in held
     }
 

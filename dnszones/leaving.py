@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from dnszones.models import Site, Zone, ZoneVersion
 from dnszones.names import closest_apex
+from dnszones.publishing import nodes_of
 from dnszones.staging import zones_stage
 from edge.models import Publication
 from edge.services import names_leave_at, names_leaving, names_release
@@ -68,12 +69,6 @@ def _settle_nodes(zones: list[Zone], now: datetime) -> None:
         # A last resort stays in the answers: nothing better is left to answer with.
         if until and not any(node.name in nodes_of(zone) for zone in zones):
             node_withdrawn(node=node, ttl=math.ceil((until - now).total_seconds()))
-
-
-def nodes_of(zone: Zone) -> list[str]:
-    """The nodes that the newest version of a zone answers with."""
-    newest = ZoneVersion.objects.filter(zone=zone).order_by("-pk").first()
-    return list(newest.nodes) if newest else []
 
 
 def free_at(zone: Zone, since: datetime, now: datetime) -> datetime | None:

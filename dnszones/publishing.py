@@ -133,8 +133,9 @@ def _publish_all(
 ) -> Rebuilt:
     zones = {zone.apex: zone for zone in facts.zones.values()}
     stored = {apex: read_zone(client, apex) for apex in zones}
-    answering = answer_sites(facts, {apex: zone.names for apex, zone in stored.items() if zone})
     rows = {zone.apex: zone for zone in Zone.objects.published()}
+    lost = {apex: nodes_of(rows[apex]) for apex, zone in stored.items() if not zone and apex in rows}
+    answering = answer_sites(facts, {apex: zone.names for apex, zone in stored.items() if zone}, lost)
     result = Rebuilt(awaited=answering.awaited, unpublished=facts.unpublished)
     texts: dict[tuple[RRset, ...], str] = {}
     for apex, zone in sorted(zones.items()):
@@ -258,6 +259,12 @@ def replaced_ttl(changes: Mapping[str, Change]) -> int:
             now = set(decode_rrsets(new)) if new else set()
             longest = max(longest, *(ttl for _, ttl, _ in set(decode_rrsets(old)) - now), 0)
     return longest
+
+
+def nodes_of(zone: Zone) -> list[str]:
+    """The nodes that the newest version of a zone answers with."""
+    last = ZoneVersion.objects.filter(zone=zone).order_by("-pk").first()
+    return list(last.nodes) if last else []
 
 
 def _remove_gone(client: "redis.Redis", staged: list[StagedZone], facts: Facts) -> list[str]:

@@ -340,3 +340,17 @@ def test_many_saves_wake_one_worker(keyspace, zone):
     zones_rebuild()
     RecordFactory(zone=zone)
     assert tasks_sent() == before + 2
+
+
+def test_a_redis_that_was_emptied_takes_no_site_off_the_air(keyspace, edges, zone):
+    """It has lost who answers, and what the edges have acknowledged, too."""
+    domain = DomainFactory()
+    HostNameFactory(domain=domain, name="alias.cdn.example")
+    caught_up(keyspace)
+    zones_rebuild()
+    before = addresses(keyspace, access(domain))
+    NodeFactory(name="edge-3", ipv4="192.0.2.3")
+    keyspace.client.flushall()
+    zones_rebuild()
+    assert addresses(keyspace, access(domain)) == addresses(keyspace, "alias") == before
+    assert ZoneVersion.objects.first().nodes == ["edge-1", "edge-2"]
