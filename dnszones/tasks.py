@@ -10,7 +10,10 @@ from dnszones.watching import secondaries_watch
 @shared_task(soft_time_limit=110, time_limit=120)
 def rebuild(attempt: int = 0) -> None:
     """Build the zones that are staged, and again while edges catch up with what is to be answered."""
-    if zones_follow(attempt=attempt):
+    followed = zones_follow(attempt=attempt)
+    if followed.published:
+        watch.apply_async(countdown=SOON)
+    if followed.again:
         rebuild.apply_async(kwargs={"attempt": attempt + 1}, countdown=SOON)
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dnszones.errors import BuildBusy
 from dnszones.models import StagedZone, Zone
@@ -18,20 +19,32 @@ logger = logging.getLogger(__name__)
 SOON, TRIES = 0.25, 60
 
 
-def zones_follow(*, attempt: int = 0) -> bool:
+@dataclass(frozen=True)
+class Followed:
+    """What a build came to. `again`: it is worth trying again after `SOON` seconds; `published`: something
+    was, so that the secondaries are worth asking."""
+
+    again: bool = False
+    published: bool = False
+
+
+def zones_follow(*, attempt: int = 0) -> Followed:
     """Build what is staged; at a further attempt, only if an edge that was waited for has caught up.
 
-    True where it is worth trying again after `SOON` seconds. What cannot be built now stays staged.
+    What cannot be built now stays staged.
     """
     try:
         if attempt and not StagedZone.objects.exists() and not _caught_up():
-            return attempt < TRIES
+            return Followed(again=attempt < TRIES)
         result = zones_rebuild()
         note_awaited(result)
     except (BuildBusy, NotPublished) as error:
         logger.warning("the zones wait: %s", error)
-        return False
-    return bool(result.awaited or result.unpublished) and attempt < TRIES
+        return Followed()
+    return Followed(
+        again=bool(result.awaited or result.unpublished) and attempt < TRIES,
+        published=any(outcome.changed and not outcome.refused for outcome in result.outcomes),
+    )
 
 
 def zones_tend() -> bool:

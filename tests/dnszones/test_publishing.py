@@ -12,6 +12,7 @@ from alarms.models import Alarm
 from dnszones.models import Site, StagedZone, Zone, ZoneVersion
 from dnszones.publishing import REFUSED, zones_rebuild
 from dnszones.store import Seen, read_zone, seen_text
+from dnszones.tasks import rebuild, rebuild_all, tend
 from dnszones.tending import zones_follow, zones_tend
 from dnszones.zonedata import decode_rrsets, is_newer
 from edge import keyspace as names
@@ -284,12 +285,13 @@ def test_a_node_that_goes_down_leaves_the_answers(keyspace, edges, zone):
 
 def test_the_build_that_waits_is_tried_again_only_when_an_edge_has_caught_up(keyspace, edges, zone):
     DomainFactory()
-    assert zones_follow()
+    assert zones_follow().again
     built = Zone.objects.get().built_at
-    assert zones_follow(attempt=1)
+    assert zones_follow(attempt=1).again
     assert Zone.objects.get().built_at == built
     caught_up(keyspace)
-    assert not zones_follow(attempt=2)
+    followed = zones_follow(attempt=2)
+    assert (followed.again, followed.published) == (False, True)
     assert Zone.objects.get().built_at > built
 
 
@@ -339,6 +341,19 @@ def test_many_saves_wake_one_worker(keyspace, zone):
     assert tasks_sent() == before + 1
     zones_rebuild()
     RecordFactory(zone=zone)
+    assert tasks_sent() == before + 2
+
+
+def test_the_task_asks_for_another_build_and_for_a_look_at_the_secondaries(keyspace, edges, zone):
+    DomainFactory()
+    before = tasks_sent()
+    rebuild()
+    assert tasks_sent() == before + 1  # to be tried again: no edge has the domain
+    caught_up(keyspace)
+    rebuild(attempt=1)
+    assert tasks_sent() == before + 2  # to be watched: it is published
+    rebuild_all()
+    tend()
     assert tasks_sent() == before + 2
 
 
