@@ -96,7 +96,7 @@ class ZoneAdmin(ModelAdmin):
     ]
     inlines = [NameServerInline, RecordInline]
     actions = ["publish_anyway"]
-    actions_detail = ["publish_this_anyway"]
+    actions_submit_line = ["publish_this_anyway"]
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.status_view)
@@ -154,11 +154,15 @@ class ZoneAdmin(ModelAdmin):
         zones_publish_anyway(zones=queryset)
         self.message_user(request, f"Asked to be published: {len(queryset)}.", messages.SUCCESS)
 
-    @action(description="Publish anyway", permissions=["change"], icon="publish")
-    def publish_this_anyway(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        zones_publish_anyway(zones=Zone.objects.filter(pk=object_id))
-        self.message_user(request, "Asked to be published, even if it was refused.", messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:dnszones_zone_change", args=[object_id]))
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """A button for what was refused, and for nothing else."""
+        refused = object_id and Zone.objects.filter(pk=object_id).exclude(refusal="").exists()
+        return super().get_actions_submit_line(request, object_id) if refused else []
+
+    @action(description="Publish anyway", permissions=["change"])
+    def publish_this_anyway(self, request: HttpRequest, obj: Zone) -> None:
+        zones_publish_anyway(zones=[obj])
+        self.message_user(request, "Asked to be published, although it was refused.", messages.SUCCESS)
 
 
 def panel_context(zone: Zone) -> dict[str, Any]:

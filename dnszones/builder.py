@@ -6,7 +6,7 @@ operator records, ACME challenges, the sites.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dnszones.conflicts import Row, conflict
@@ -76,26 +76,40 @@ class Built:
     warnings: list[str] = field(default_factory=list)
 
 
-def build_zone(zone: ZoneFacts, zones: Sequence[ZoneFacts], answers: Iterable[Answer]) -> Built:
-    """The zone, with the delegations to those of `zones` that lie below it.
+class Neighbourhood:
+    """How zones lie in each other: looked at once for all of them."""
+
+    def __init__(self, zones: Iterable[ZoneFacts]) -> None:
+        every = list(zones)
+        self.apexes = {zone.apex for zone in every}
+        self.children: dict[str, list[ZoneFacts]] = defaultdict(list)
+        self.servers: dict[str, list[NameServerFacts]] = defaultdict(list)
+        for zone in every:
+            if parent := self._above(zone.apex):
+                self.children[parent].append(zone)
+            for server in zone.nameservers:
+                apex = closest_apex(server.name, self.apexes)
+                while apex:
+                    self.servers[apex].append(server)
+                    apex = self._above(apex)
+
+    def _above(self, apex: str) -> str | None:
+        return closest_apex(apex.partition(".")[2], self.apexes)
+
+
+def build_zone(zone: ZoneFacts, around: Neighbourhood, answers: Iterable[Answer]) -> Built:
+    """The zone, with the delegations to those around it that lie below it.
 
     `answers`: of the names that lie in this zone and in none below it; others are ignored.
     """
-    return _Builder(zone, zones).build(answers)
+    return _Builder(zone, around).build(answers)
 
 
 class _Builder:
-    def __init__(self, zone: ZoneFacts, zones: Sequence[ZoneFacts]) -> None:
+    def __init__(self, zone: ZoneFacts, around: Neighbourhood) -> None:
         self.zone = zone
-        self.zones = zones
-        self.apexes = {other.apex for other in zones} | {zone.apex}
-        self.children = [
-            other
-            for other in zones
-            if other.apex != zone.apex
-            and owner_in(other.apex, zone.apex)
-            and closest_apex(other.apex.partition(".")[2], self.apexes) == zone.apex
-        ]
+        self.around = around
+        self.children = around.children[zone.apex]
         self.cuts = {owner_in(child.apex, zone.apex) or "": child.apex for child in self.children}
         self.values: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.ttls: dict[tuple[str, str], int] = {}
@@ -130,11 +144,10 @@ class _Builder:
     def _server_addresses(self) -> None:
         """Addresses of name servers that lie in this zone; and below its cuts, of those it names (glue)."""
         named = {server.name for zone in [self.zone, *self.children] for server in zone.nameservers}
-        for server in (server for zone in self.zones for server in zone.nameservers):
-            owner = owner_in(server.name, self.zone.apex)
-            if owner is None:
-                continue
-            if closest_apex(server.name, self.apexes) != self.zone.apex and server.name not in named:
+        for server in self.around.servers[self.zone.apex]:
+            owner = owner_in(server.name, self.zone.apex) or APEX
+            here = closest_apex(server.name, self.around.apexes) == self.zone.apex
+            if not here and server.name not in named:
                 continue
             for rtype, address in zip(ADDRESSES, (server.ipv4, server.ipv6), strict=True):
                 if address:

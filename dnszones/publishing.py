@@ -22,7 +22,7 @@ from django.utils import timezone
 from alarms.models import Alarm
 from alarms.services import alarm_clear, alarm_raise
 from dnszones.answering import Answering, answer_sites
-from dnszones.builder import Built, build_zone
+from dnszones.builder import Built, Neighbourhood, build_zone
 from dnszones.errors import BuildBusy
 from dnszones.facts import Facts, read_facts
 from dnszones.guard import Shrinking, refusal
@@ -138,13 +138,30 @@ def _publish_all(
     answering = answer_sites(facts, {apex: zone.names for apex, zone in stored.items() if zone}, lost)
     result = Rebuilt(awaited=answering.awaited, unpublished=facts.unpublished)
     texts: dict[tuple[RRset, ...], str] = {}
+    around, seen = Neighbourhood(zones.values()), _seen_serials()
+    unchanged: list[int] = []
     for apex, zone in sorted(zones.items()):
         if apex not in rows or (only and apex not in only):
             continue
-        built = build_zone(zone, list(zones.values()), answering.answers[apex])
-        publication = _Publication(client, rows[apex], stored[apex], built, facts_at, answering)
-        result.outcomes.append(publication.carry_out(_encode(built, texts), force=apex in forced))
+        built = build_zone(zone, around, answering.answers[apex])
+        row = rows[apex]
+        publication = _Publication(
+            client, row, stored[apex], built, facts_at, answering, seen.get(row.pk, [])
+        )
+        outcome = publication.carry_out(_encode(built, texts), force=apex in forced)
+        result.outcomes.append(outcome)
+        if publication.as_noted(outcome):
+            unchanged.append(row.pk)
+    Zone.objects.filter(pk__in=unchanged).update(built_at=facts_at)
     return result
+
+
+def _seen_serials() -> dict[int, list[int]]:
+    """Zone → the versions that secondaries were seen with (by the marker: one that signs has own serials)."""
+    found: dict[int, list[int]] = {}
+    for zone_id, serial in SecondaryState.objects.exclude(serial=None).values_list("zone_id", "serial"):
+        found.setdefault(zone_id, []).append(serial or 0)
+    return found
 
 
 def _encode(built: Built, made: dict[tuple[RRset, ...], str]) -> Texts:
@@ -167,6 +184,7 @@ class _Publication:
     built: Built
     facts_at: datetime
     answering: Answering
+    seen: list[int]
 
     def carry_out(self, texts: Texts, *, force: bool) -> Outcome:
         before = self.stored.names if self.stored else {}
@@ -178,11 +196,13 @@ class _Publication:
         known = self._known_serials()
         same = self.stored and not changes and Soa.parse(self.stored.soa) == self.built.soa
         if same and self.stored and newest(known) == self.stored.serial:
+            outcome = Outcome(self.row.apex, self.stored.serial, 0, len(texts))
             if self.row.serial != self.stored.serial:
                 # It was written by a worker that was killed before it could note it.
                 self._note_version(self.stored.serial, {}, texts)
-            self._note_built(self.stored.serial)
-            return Outcome(self.row.apex, self.stored.serial, 0, len(texts))
+            if not self.as_noted(outcome):
+                self._note_built(self.stored.serial)
+            return outcome
         serial = next_serial(known, now=time.time())
         written = write_version(
             self.client,
@@ -199,9 +219,13 @@ class _Publication:
         self._note_built(serial)
         return Outcome(self.row.apex, serial, len(changes), len(texts))
 
+    def as_noted(self, outcome: Outcome) -> bool:
+        """Whether SQL knows all of it already, but that it was built anew: mostly so, and for many zones."""
+        noted = (self.row.serial, self.row.refusal, self.row.warnings)
+        return noted == (outcome.serial, "", self.built.warnings) and not (outcome.changed or outcome.refused)
+
     def _known_serials(self) -> list[int]:
-        seen = SecondaryState.objects.filter(zone=self.row).values_list("serial", "soa_serial")
-        known = [self.row.serial, *(marker or 0 for marker, _ in seen)]
+        known = [self.row.serial, *self.seen]
         known += [state.serial or 0 for state in read_seen(self.client, self.row.apex).values()]
         return [*known, self.stored.serial] if self.stored else known
 

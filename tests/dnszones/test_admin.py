@@ -134,9 +134,15 @@ def test_a_refused_build_says_why_and_is_published_from_the_page(admin_client, w
     assert "more than the share of 30%" in text_of(admin_client.get(change(world.zone)))
     answer = admin_client.post(LIST, {"action": "publish_anyway", "_selected_action": [world.zone.pk]})
     assert messages_of(answer) == ["Asked to be published: 1."]
+    assert StagedZone.objects.filter(force=True).count() == 1
+    StagedZone.objects.all().delete()
+    answer = admin_client.post(change(world.zone), form(serves_sites="on", publish_this_anyway="1"))
+    assert "Asked to be published, although it was refused." in messages_of(answer)
     world.build()
     assert Zone.objects.get().refusal == ""
-    assert "more than the share" not in text_of(admin_client.get(change(world.zone)))
+    page = text_of(admin_client.get(change(world.zone)))
+    assert "more than the share" not in page
+    assert "publish_this_anyway" not in page
 
 
 def test_publishing_anyway_is_for_those_who_may_change(client, world, django_user_model):
@@ -145,7 +151,7 @@ def test_publishing_anyway_is_for_those_who_may_change(client, world, django_use
     client.force_login(viewer)
     StagedZone.objects.all().delete()
     client.post(LIST, {"action": "publish_anyway", "_selected_action": [world.zone.pk]})
-    client.get(f"{LIST}{world.zone.pk}/publish-this-anyway")
+    client.post(change(world.zone), form(serves_sites="on", publish_this_anyway="1"))
     assert not StagedZone.objects.exists()
     assert client.get(change(world.zone)).status_code == 200
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dnszones.builder import (
     Answer,
     NameServerFacts,
+    Neighbourhood,
     RecordFacts,
     ZoneFacts,
     build_zone,
@@ -31,7 +32,7 @@ def zone(apex="a.example", **more):
 
 
 def built(facts, *answers, others=()):
-    return build_zone(facts, [facts, *others], answers)
+    return build_zone(facts, Neighbourhood([facts, *others]), answers)
 
 
 def answer(name, *addresses, ttl=None):
@@ -91,7 +92,9 @@ def test_a_whole_zone_is_what_the_golden_file_says():
 
 def test_named_checkzone_accepts_a_whole_zone_and_its_child(tmp_path):
     for facts, answers in ((FULL, ANSWERS), (CHILD, ())):
-        accepted, words = check_zone(facts, build_zone(facts, [FULL, CHILD], answers), tmp_path)
+        accepted, words = check_zone(
+            facts, build_zone(facts, Neighbourhood([FULL, CHILD]), answers), tmp_path
+        )
         assert accepted, words
 
 
@@ -107,7 +110,10 @@ def test_the_order_of_facts_does_not_matter():
         records=FULL.records[::-1],
         challenges=FULL.challenges[::-1],
     )
-    one, other = built(FULL, *ANSWERS, others=[CHILD]), build_zone(turned, [CHILD, turned], ANSWERS[::-1])
+    one, other = (
+        built(FULL, *ANSWERS, others=[CHILD]),
+        build_zone(turned, Neighbourhood([CHILD, turned]), ANSWERS[::-1]),
+    )
     assert encode_names(one.names) == encode_names(other.names)
     assert one.names == other.names
 
@@ -163,7 +169,7 @@ def test_a_zone_below_ours_is_delegated_with_glue():
 def test_only_the_nearest_zone_above_delegates():
     grandchild = zone("c.b.a.example", nameservers=(NameServerFacts("ns.else.example"),))
     assert "c.b" not in built(FULL, others=[CHILD, grandchild]).names
-    assert "c" in build_zone(CHILD, [FULL, CHILD, grandchild], ()).names
+    assert "c" in build_zone(CHILD, Neighbourhood([FULL, CHILD, grandchild]), ()).names
 
 
 def test_what_lies_below_a_delegation_is_left_out_and_told():
@@ -178,7 +184,7 @@ def test_what_lies_below_a_delegation_is_left_out_and_told():
 def test_the_address_of_a_name_server_in_another_zone_of_ours_stands_there():
     other = zone("other.example", nameservers=(NameServerFacts("dns.a.example", "192.0.2.99"),))
     assert built(zone(), others=[other]).names["dns"] == (("A", 3600, ("192.0.2.99",)),)
-    assert "dns.a" not in build_zone(other, [zone(), other], ()).names
+    assert "dns.a" not in build_zone(other, Neighbourhood([zone(), other]), ()).names
 
 
 def test_a_record_cannot_take_the_name_of_a_name_server():

@@ -369,3 +369,15 @@ def test_a_redis_that_was_emptied_takes_no_site_off_the_air(keyspace, edges, zon
     zones_rebuild()
     assert addresses(keyspace, access(domain)) == addresses(keyspace, "alias") == before
     assert ZoneVersion.objects.first().nodes == ["edge-1", "edge-2"]
+
+
+def test_more_zones_take_no_more_queries(keyspace, zone, django_assert_max_num_queries):
+    def built(count):
+        for _ in range(count):
+            ZoneFactory()
+        zones_rebuild()
+        with django_assert_max_num_queries(45) as queries:
+            zones_rebuild()
+        return len(queries)
+
+    assert built(1) == built(20)
