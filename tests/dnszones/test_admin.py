@@ -136,7 +136,9 @@ def test_a_refused_build_says_why_and_is_published_from_the_page(admin_client, w
     assert messages_of(answer) == ["Asked to be published: 1."]
     assert StagedZone.objects.filter(force=True).count() == 1
     StagedZone.objects.all().delete()
-    answer = admin_client.post(change(world.zone), form(serves_sites="on", publish_this_anyway="1"))
+    answer = admin_client.post(
+        change(world.zone), form(serves_sites="on", dnszones_zone_publish_this_anyway="1")
+    )
     assert "Asked to be published, although it was refused." in messages_of(answer)
     world.build()
     assert Zone.objects.get().refusal == ""
@@ -151,7 +153,7 @@ def test_publishing_anyway_is_for_those_who_may_change(client, world, django_use
     client.force_login(viewer)
     StagedZone.objects.all().delete()
     client.post(LIST, {"action": "publish_anyway", "_selected_action": [world.zone.pk]})
-    client.post(change(world.zone), form(serves_sites="on", publish_this_anyway="1"))
+    client.post(change(world.zone), form(serves_sites="on", dnszones_zone_publish_this_anyway="1"))
     assert not StagedZone.objects.exists()
     assert client.get(change(world.zone)).status_code == 200
 
