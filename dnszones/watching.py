@@ -48,6 +48,9 @@ def secondaries_watch(*, zones: Iterable[Zone] | None = None, everything: bool =
         (state.zone_id, state.secondary_id): state
         for state in SecondaryState.objects.filter(zone__in=[zone.pk for zone in watched])
     }
+    given = {(zone.pk, secondary.pk) for zone in watched for secondary in by_zone[zone.pk]}
+    if over := [state.pk for pair, state in states.items() if pair not in given]:
+        SecondaryState.objects.filter(pk__in=over).delete()  # it is not given the zone any more
     now = timezone.now()
     questions = [
         Question(secondary.pk, zone.pk, zone.apex, secondary.address, secondary.port)

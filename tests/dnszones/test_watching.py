@@ -147,6 +147,15 @@ def test_what_is_in_sync_is_not_asked_again_at_once(world):
     assert SecondaryState.objects.get().asked_at > asked
 
 
+def test_what_a_secondary_answered_for_a_zone_that_it_is_not_given_any_more_is_forgotten(world):
+    other = ZoneFactory(apex="other.example")
+    world.settle()
+    assert SecondaryState.objects.count() == 2
+    world.secondary.zones.set([other])
+    secondaries_watch()
+    assert SecondaryState.objects.get().zone == other
+
+
 def test_without_secondaries_a_version_is_in_sync_with_nobody(world):
     world.secondary.delete()
     world.build()
