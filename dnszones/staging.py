@@ -49,7 +49,7 @@ def wake() -> None:
     try:
         with reaching_redis() as client:
             if client.set(keyspace.ZONES_POKE, "1", nx=True, ex=POKE_TIME):
-                rebuild.apply_async(retry=False)
+                rebuild.apply_async(retry=False, expires=2 * POKE_TIME)
     except (RedisUnreachable, OperationalError) as error:
         logger.warning("staged, no worker was woken: %s", error)
 

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from alarms.models import Alarm
+from dnszones.errors import BuildBusy
 from dnszones.models import Site, StagedZone, Zone, ZoneVersion
 from dnszones.publishing import REFUSED, zones_rebuild
 from dnszones.store import Seen, read_zone, seen_text
@@ -381,3 +382,26 @@ def test_more_zones_take_no_more_queries(keyspace, zone, django_assert_max_num_q
         return len(queries)
 
     assert built(1) == built(20)
+
+
+def test_one_worker_builds_at_a_time_and_nothing_is_lost(keyspace, zone):
+    RecordFactory(zone=zone, name="late")
+    with keyspace.client.lock(names.ZONES_LOCK, timeout=10):
+        with pytest.raises(BuildBusy):
+            zones_rebuild(patience=0.1)
+        assert not zones_tend()
+        assert StagedZone.objects.exists()
+    zones_rebuild()
+    assert "late" in stored(keyspace)
+
+
+def test_building_one_zone_leaves_what_is_staged_of_others(keyspace, zone):
+    other = ZoneFactory(apex="other.example")
+    zones_rebuild()
+    RecordFactory(zone=zone, name="one")
+    RecordFactory(zone=other, name="two")
+    zones_rebuild(only={"cdn.example"})
+    assert "one" in stored(keyspace)
+    assert "two" not in stored(keyspace, "other.example")
+    assert zones_tend()
+    assert "two" in stored(keyspace, "other.example")
