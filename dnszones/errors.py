@@ -1,5 +1,7 @@
 """What can go wrong with zones."""
 
+from pathlib import Path
+
 from cirrus_site.errors import CirrusError
 
 
@@ -25,6 +27,33 @@ class NotInSync(CirrusError):
         self.apex, self.serial, self.waiting = apex, serial, waiting
         who = ", ".join(f"{name} ({why})" for name, why in waiting.items())
         super().__init__(f"Version {serial} of {apex} is not answered by every secondary: {who}.")
+
+
+class UnknownSecondary(CirrusError):
+    """A secondary is named that the primary is not told of."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name, self.known = name, known
+        there = f"there are: {', '.join(known)}" if known else "there is none"
+        super().__init__(f"No secondary that is enabled and published is called {name}; {there}.")
+
+
+class NsdFolderMissing(CirrusError):
+    """A folder has no configuration of ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"{folder} has no zones.conf; manage.py nsd_config writes it.")
+
+
+class NsdNotReconfigured(CirrusError):
+    """NSD could not be told of new zones. They are written down, and its next start reads them."""
+
+    permanent = False
+
+    def __init__(self, folder: Path, why: str) -> None:
+        self.folder, self.why = folder, why
+        super().__init__(f"The NSD of {folder} has not taken over the list of zones ({why.rstrip('.')}).")
 
 
 class NotSteered(CirrusError):
