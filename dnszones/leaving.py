@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from dnszones.models import Site, Zone, ZoneVersion
 from dnszones.names import closest_apex
-from dnszones.publishing import nodes_of
+from dnszones.publication import nodes_of
 from dnszones.staging import zones_stage
 from edge.models import Publication
 from edge.services import names_leave_at, names_leaving, names_release

@@ -11,7 +11,8 @@ from django.db import connection
 from alarms.models import Alarm
 from dnszones.errors import BuildBusy
 from dnszones.models import Site, StagedZone, Zone, ZoneVersion
-from dnszones.publishing import REFUSED, zones_rebuild
+from dnszones.publication import REFUSED
+from dnszones.publishing import zones_rebuild
 from dnszones.store import Seen, read_zone, seen_text
 from dnszones.tasks import rebuild, rebuild_all, tend
 from dnszones.tending import zones_follow, zones_tend
@@ -405,3 +406,15 @@ def test_building_one_zone_leaves_what_is_staged_of_others(keyspace, zone):
     assert "two" not in stored(keyspace, "other.example")
     assert zones_tend()
     assert "two" in stored(keyspace, "other.example")
+
+
+def test_what_a_hand_has_spoilt_in_redis_is_mended(keyspace, edges, zone):
+    domain = DomainFactory()
+    caught_up(keyspace)
+    zones_rebuild()
+    right = stored(keyspace)
+    for spoilt in ("nonsense", "7", '[["A"]]'):
+        keyspace.client.hset(names.zone_names_key("cdn.example"), domain.access_name, spoilt)
+        keyspace.client.hset(names.zone_key("cdn.example"), "soa", spoilt)
+        zones_rebuild()
+        assert stored(keyspace) == right

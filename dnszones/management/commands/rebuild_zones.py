@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from dnszones.errors import BuildBusy
 from dnszones.models import Zone
 from dnszones.names import normalize_apex
-from dnszones.publishing import Outcome, zones_rebuild
+from dnszones.publication import Outcome
+from dnszones.publishing import zones_rebuild
 from edge.errors import NotPublished
 
 REFUSED, FAILED = 1, 2

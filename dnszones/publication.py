@@ -1,0 +1,166 @@
+"""One built zone on its way to Redis: refused, unchanged, or a new version."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import redis
+from django.conf import settings
+from django.utils import timezone
+
+from alarms.models import Alarm
+from alarms.services import alarm_clear, alarm_raise
+from dnszones.answering import Answering
+from dnszones.builder import Built
+from dnszones.errors import BuildBusy
+from dnszones.guard import Shrinking, refusal
+from dnszones.models import Zone, ZoneVersion
+from dnszones.serials import newest, next_serial
+from dnszones.store import StoredZone, read_seen, write_version
+from dnszones.zonedata import Change, RRset, Texts, decode_rrsets, diff
+
+#: Names that a version keeps for people to read.
+MOST_NAMES = 50
+#: How many versions of a zone are remembered.
+MOST_VERSIONS = 500
+
+REFUSED = "zone_refused"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one zone. `changed`: names that differ; `refused`: why nothing was published."""
+
+    apex: str
+    serial: int
+    changed: int = 0
+    names: int = 0
+    refused: str = ""
+
+
+@dataclass
+class ZonePublication:
+    """One zone on its way to Redis."""
+
+    client: "redis.Redis"
+    row: Zone
+    stored: StoredZone | None
+    built: Built
+    facts_at: datetime
+    answering: Answering
+    seen: list[int]
+
+    def carry_out(self, texts: Texts, *, force: bool) -> Outcome:
+        """Write it, or say why not. Raises `BuildBusy` where somebody else has written meanwhile."""
+        before = self.stored.names if self.stored else {}
+        changes = diff(before, texts)
+        why = self._refusal(before, texts, changes, force)
+        if why:
+            Zone.objects.filter(pk=self.row.pk).update(warnings=self.built.warnings)
+            note_refusal(self.row, why, alarm=self.stored is not None)
+            return Outcome(self.row.apex, self.row.serial, len(changes), len(before), why)
+        known = self._known_serials()
+        same = self.stored and not changes and self.stored.soa == self.built.soa.text()
+        if same and self.stored and newest(known) == self.stored.serial:
+            outcome = Outcome(self.row.apex, self.stored.serial, 0, len(texts))
+            if self.row.serial != self.stored.serial:
+                # It was written by a worker that was killed before it could note it.
+                self._note_version(self.stored.serial, {}, texts)
+            if not self.as_noted(outcome):
+                self._note_built(self.stored.serial)
+            return outcome
+        serial = next_serial(known, now=time.time())
+        written = write_version(
+            self.client,
+            self.row.apex,
+            expected_serial=self.stored.serial if self.stored else None,
+            serial=serial,
+            soa=self.built.soa,
+            changes=changes,
+            full=self.stored is None,
+        )
+        if not written:
+            raise BuildBusy
+        self._note_version(serial, changes, texts)
+        self._note_built(serial)
+        return Outcome(self.row.apex, serial, len(changes), len(texts))
+
+    def as_noted(self, outcome: Outcome) -> bool:
+        """Whether SQL knows all of it already, but that it was built anew: mostly so, and for many zones."""
+        noted = (self.row.serial, self.row.refusal, self.row.warnings)
+        return noted == (outcome.serial, "", self.built.warnings) and not (outcome.changed or outcome.refused)
+
+    def _known_serials(self) -> list[int]:
+        known = [self.row.serial, *self.seen]
+        known += [state.serial or 0 for state in read_seen(self.client, self.row.apex).values()]
+        return [*known, self.stored.serial] if self.stored else known
+
+    def _refusal(
+        self, before: Mapping[str, str], texts: Texts, changes: Mapping[str, Change], force: bool
+    ) -> str:
+        if not any(rtype == "NS" for rtype, _, _ in self.built.names.get("@", ())):
+            return "It has no name server yet: a zone needs one at least."
+        if force:
+            return ""
+        removed = sum(1 for _, new in changes.values() if new is None)
+        shrinking = Shrinking(removed, len(before))
+        if not self.stored and (last := ZoneVersion.objects.filter(zone=self.row).first()):
+            # Redis has lost the zone: what is left to compare with is how many names it had.
+            shrinking = Shrinking(last.names - len(texts), last.names)
+        return refusal(shrinking, share=settings.CIRRUS.zone_remove_share)
+
+    def _note_built(self, serial: int) -> None:
+        Zone.objects.filter(pk=self.row.pk).update(
+            serial=serial, built_at=self.facts_at, refusal="", warnings=self.built.warnings
+        )
+        alarm_clear(kind=REFUSED, subject=self.row.apex)
+
+    def _note_version(self, serial: int, changes: Mapping[str, Change], texts: Texts) -> None:
+        ZoneVersion.objects.update_or_create(
+            zone=self.row,
+            serial=serial,
+            defaults={
+                "facts_at": self.facts_at,
+                "published_at": timezone.now(),
+                "changed": len(changes),
+                "changed_names": sorted(changes)[:MOST_NAMES],
+                "names": len(texts),
+                "nodes": sorted(self.answering.nodes[self.row.apex]),
+                "replaced_ttl": replaced_ttl(changes),
+            },
+        )
+        old = ZoneVersion.objects.filter(zone=self.row).order_by("-pk").values_list("pk", flat=True)
+        if len(pks := list(old[MOST_VERSIONS : MOST_VERSIONS + 1])):
+            ZoneVersion.objects.filter(zone=self.row, pk__lte=pks[0]).delete()
+
+
+def note_refusal(zone: Zone, why: str, *, alarm: bool) -> None:
+    """Note why the newest build is not published; with an alarm, where there is a last good version."""
+    Zone.objects.filter(pk=zone.pk).update(refusal=why)
+    if alarm:
+        sentence = f"The zone {zone} was built and not published. {why}"
+        alarm_raise(kind=REFUSED, subject=zone.apex, sentence=sentence, severity=Alarm.Severity.CRITICAL)
+
+
+def replaced_ttl(changes: Mapping[str, Change]) -> int:
+    """Seconds for which resolvers may keep something that these changes have replaced or removed."""
+    longest = 0
+    for old, new in changes.values():
+        gone = set(_readable(old)) - set(_readable(new))
+        longest = max([longest, *(ttl for _, ttl, _ in gone)])
+    return longest
+
+
+def _readable(text: str | None) -> tuple[RRset, ...]:
+    """What a stored text says; nothing where somebody has spoilt it by hand: it is about to be replaced."""
+    try:
+        return decode_rrsets(text) if text else ()
+    except (ValueError, TypeError):
+        return ()
+
+
+def nodes_of(zone: Zone) -> list[str]:
+    """The nodes that the newest version of a zone answers with."""
+    last = ZoneVersion.objects.filter(zone=zone).order_by("-pk").first()
+    return list(last.nodes) if last else []
