@@ -50,14 +50,11 @@ def edge_user(node: str) -> RedisUser:
 
 
 def dns_user() -> RedisUser:
-    """The DNS: reads nodes, zones and who has applied what; never a site's document or key."""
-    patterns = [
-        keyspace.META,
-        keyspace.CHANGES,
-        *(keyspace.index_key("*"), keyspace.gone_key("*"), keyspace.document_key("node", "*")),
-        *(keyspace.ack_key("*"), "cdn:zone:*", "cdn:health:*"),
-    ]
-    return RedisUser("dns", [*(f"%R~{key}" for key in patterns), "-@all", *GREETING, *READING])
+    """The hidden primary and what feeds an NSD: read zones and secondaries, write what they saw of them."""
+    reads = ["cdn:zones", "cdn:zones:*", "cdn:zone:*", keyspace.SECONDARIES]
+    keys = [*(f"%R~{key}" for key in reads), f"%W~{keyspace.zone_seen_key('*')}"]
+    commands = ["+hkeys", "+xrevrange", "+multi", "+exec", "+hset"]
+    return RedisUser("dns", [*keys, "-@all", *GREETING, *READING, *commands])
 
 
 def redis_users(nodes: Iterable[str]) -> list[RedisUser]:

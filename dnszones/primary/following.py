@@ -5,9 +5,11 @@ that its index is complete (`store.confirm_index`) and said so after the zone wa
 """
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dns.exception
@@ -162,7 +164,8 @@ class Follower:
         if serial is None or not entries or entries[-1].new.serial != int(serial):
             return None
         try:
-            zone = await asyncio.to_thread(advance, have, entries, at=float(at), most=self.journal)
+            with without_collecting():
+                zone = await asyncio.to_thread(advance, have, entries, at=float(at), most=self.journal)
         except BROKEN as error:
             logger.warning("%s is read whole: its differences do not lead to it (%s)", apex, error)
             return None
@@ -174,7 +177,18 @@ class Follower:
             pipe.hgetall(keyspace.zone_names_key(apex))
             pipe.xrange(keyspace.zone_versions_key(apex))
             facts, names, found = await pipe.execute()
-        return await asyncio.to_thread(_build, apex, facts, names, found)
+        with without_collecting():
+            return await asyncio.to_thread(_build, apex, facts, names, found)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Look for no garbage while a large zone is made: there is none, and looking takes half of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _build(apex: str, facts: list[Any], names: Mapping[bytes, bytes], found: list[Any]) -> ServedZone | None:

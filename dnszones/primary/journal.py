@@ -48,24 +48,12 @@ def _sets(found: list[list] | None) -> tuple[RRset, ...]:  # type: ignore[type-a
     return tuple((kind, ttl, tuple(data)) for kind, ttl, data in found or ())
 
 
-#: Name → its records before and after.
-Unpacked = dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]]
-
-
-def unpack(entry: Entry, encoder: Encoder) -> Unpacked:
-    """What an entry changes, in wire format."""
-    return {
-        name: (encoder.records(name, old), encoder.records(name, new))
-        for name, (old, new) in entry.changes().items()
-    }
-
-
-def difference(entry: Entry, unpacked: Unpacked) -> Difference:
+def difference(entry: Entry, encoder: Encoder) -> Difference:
     """The entry as records that go and come."""
     removed: set[bytes] = set()
     added: set[bytes] = set()
-    for old, new in unpacked.values():
-        before, after = set(old), set(new)
+    for name, (old, new) in entry.changes().items():
+        before, after = set(encoder.records(name, old)), set(encoder.records(name, new))
         removed |= before - after
         added |= after - before
     return Difference(entry.old, entry.new, frozenset(removed), frozenset(added))
@@ -104,7 +92,7 @@ class Journal:
 
     def _unpack(self, entry: Entry, encoder: Encoder) -> Difference:
         known = self._unpacked.get((entry.old.serial, entry.new.serial))
-        return known or difference(entry, unpack(entry, encoder))
+        return known or difference(entry, encoder)
 
     def _keep(self, one: Difference) -> None:
         if one.size <= MOST_RECORDS:

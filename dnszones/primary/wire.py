@@ -5,6 +5,7 @@ Every message of ours has the zone's apex as its question, so at offset 12: owne
 compression pointer to it, and the same bytes are right in every message of the zone.
 """
 
+import socket
 import struct
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +16,8 @@ import dns.rdatatype
 
 from dnszones.zonedata import APEX, MARKER, MARKER_TTL, RRset, Soa
 
+#: Types whose data is an address, and of which family.
+ADDRESSES = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}
 #: A pointer to the question's name.
 POINTER = b"\xc0\x0c"
 HEADER = struct.Struct("!HHHHHH")
@@ -32,27 +35,35 @@ IXFR = int(dns.rdatatype.IXFR)
 
 
 class Encoder:
-    """Turns record sets into wire format; the same data at many names is parsed once."""
+    """Turns record sets into wire format; the same record at many names is made once."""
 
     def __init__(self) -> None:
-        self._data: dict[tuple[str, str], bytes] = {}
+        self._made: dict[tuple[str, int, str], bytes] = {}
 
     def records(self, owner: str, rrsets: Iterable[RRset]) -> tuple[bytes, ...]:
         """Each record of one owner name (relative to the apex). Raises `ValueError` or a
         `dns.exception.DNSException` where one is none."""
         name = owner_wire(owner)
-        return tuple(
-            record(name, kind, ttl, self._rdata(kind, text)) for kind, ttl, data in rrsets for text in data
-        )
+        made = self._made
+        records = []
+        for kind, ttl, data in rrsets:
+            for text in data:
+                rest = made.get((kind, ttl, text))
+                if rest is None:
+                    rest = made[(kind, ttl, text)] = record(b"", kind, ttl, rdata_wire(kind, text))
+                records.append(name + rest)
+        return tuple(records)
 
-    def _rdata(self, kind: str, text: str) -> bytes:
-        found = self._data.get((kind, text))
-        if found is None:
-            parsed = dns.rdata.from_text(
-                dns.rdataclass.IN, kind, text, origin=dns.name.root, relativize=False
-            )
-            found = self._data[(kind, text)] = parsed.to_wire() or b""
-        return found
+
+def rdata_wire(kind: str, text: str) -> bytes:
+    """The data of one record. Raises as `Encoder.records`."""
+    if kind in ADDRESSES:
+        try:
+            return socket.inet_pton(ADDRESSES[kind], text)
+        except OSError as error:
+            raise ValueError(f"{text!r} is no address") from error
+    parsed = dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin=dns.name.root, relativize=False)
+    return parsed.to_wire() or b""
 
 
 def record(name: bytes, kind: str, ttl: int, rdata: bytes) -> bytes:
@@ -64,13 +75,11 @@ def owner_wire(owner: str) -> bytes:
     """An owner name, as labels and a pointer to the apex."""
     if owner == APEX:
         return POINTER
-    if "\\" in owner:
-        labels = dns.name.from_text(owner, origin=None).labels
-    else:
-        labels = tuple(label.encode("ascii") for label in owner.split("."))
-    if not all(0 < len(label) < 64 for label in labels):
-        raise ValueError(f"{owner!r} has a label that no name can have")
-    return b"".join(bytes((len(label),)) + label for label in labels) + POINTER
+    encoded = owner.encode("ascii")
+    if b"." not in encoded and b"\\" not in encoded and 0 < len(encoded) < 64:
+        return b"%c%b\xc0\x0c" % (len(encoded), encoded)  # nearly all are one label
+    labels = dns.name.from_text(owner, origin=None).labels
+    return b"".join(b"%c%b" % (len(label), label) for label in labels) + POINTER
 
 
 def soa_record(soa: Soa, serial: int) -> bytes:

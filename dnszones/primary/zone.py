@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dnszones.primary.difference import Difference, Version
-from dnszones.primary.journal import Entry, Journal, difference, unpack
+from dnszones.primary.journal import Entry, Journal
 from dnszones.primary.wire import Encoder, marker_record
 from dnszones.store import StoredZone
 from dnszones.zonedata import Soa, decode_rrsets
@@ -63,20 +63,28 @@ def advance(zone: ServedZone, entries: Sequence[Entry], *, at: float, most: int)
     the zone, or change what it does not have."""
     encoder = Encoder()
     names = dict(zone.names)
-    serial = zone.serial
+    version = zone.version
     differences: list[Difference] = []
     for entry in entries:
-        if entry.old.serial != serial:
-            raise ValueError(f"version {entry.old.serial} does not follow {serial}")
-        unpacked = unpack(entry, encoder)
-        for name, (old, new) in unpacked.items():
-            if old != names.get(name, ()):
-                raise ValueError(f"{name} is not what version {serial} has")
-            if new:
-                names[name] = new
-            else:
-                del names[name]
-        differences.append(difference(entry, unpacked))
-        serial = entry.new.serial
+        if entry.old.serial != version.serial:
+            raise ValueError(f"version {entry.old.serial} does not follow {version.serial}")
+        differences.append(_change(names, entry, encoder))
+        version = entry.new
     journal = zone.journal.followed_by(entries, differences, most)
-    return ServedZone(zone.apex, entries[-1].new, at, names, journal)
+    return ServedZone(zone.apex, version, at, names, journal)
+
+
+def _change(names: dict[str, tuple[bytes, ...]], entry: Entry, encoder: Encoder) -> Difference:
+    """Carry out one entry on `names`; what went and came."""
+    removed: set[bytes] = set()
+    added: set[bytes] = set()
+    for name, (old, new) in entry.changes().items():
+        have = names.pop(name, ())
+        if len(have) != sum(len(data) for _, _, data in old):
+            raise ValueError(f"{name} is not what version {entry.old.serial} has")
+        if new:
+            names[name] = encoder.records(name, new)
+        before, after = set(have), set(names.get(name, ()))
+        removed |= before - after
+        added |= after - before
+    return Difference(entry.old, entry.new, frozenset(removed), frozenset(added))

@@ -100,16 +100,31 @@ def test_an_edge_is_refused_everything_else(users):
     )
 
 
-def test_the_dns_reads_nodes_and_never_a_site(users):
+def test_the_dns_reads_zones_and_notes_what_it_saw_and_nothing_else(users):
+    DomainFactory(host="www.a.example")
     dns = client_of(users, "dns")
-    assert dns.get("cdn:node:edge-1")
-    assert dns.zrange("cdn:index:node", 0, -1) == ["edge-1"]
+    assert dns.hgetall(names.ZONES) == {}
+    assert dns.hkeys(names.SECONDARIES) == []
+    assert dns.get(names.ZONES_CONFIRMED) is None
+    assert dns.xread({names.ZONES_CHANGES: "0"}, block=10) in ([], {})
+    assert dns.xrevrange(names.ZONES_CHANGES, count=1) == []
+    with dns.pipeline(transaction=True) as pipe:
+        pipe.hmget(names.zone_key("a.example"), ["serial"])
+        pipe.hgetall(names.zone_names_key("a.example"))
+        pipe.xrange(names.zone_versions_key("a.example"))
+        assert pipe.execute() == [[None], {}, []]
+    dns.hset(names.zone_seen_key("a.example"), "ns1", "{}")
     assert_refused(
         lambda: dns.get("cdn:dom:www.a.example"),
-        lambda: dns.get("cdn:purge:www.a.example"),
+        lambda: dns.get("cdn:node:edge-1"),
         lambda: dns.hgetall("cdn:cert:www.a.example"),
-        lambda: dns.set("cdn:node:edge-1", "{}"),
+        lambda: dns.hset(names.zone_key("a.example"), "serial", "1"),
+        lambda: dns.hset(names.zone_names_key("a.example"), "@", "[]"),
+        lambda: dns.hset(names.ZONES, "a.example", "1"),
+        lambda: dns.hset(names.SECONDARIES, "ns9", "{}"),
         lambda: dns.hset(names.ack_key("edge-1"), "rev", 1),
+        lambda: dns.xadd(names.ZONES_CHANGES, {"op": "gone"}),
+        lambda: dns.delete(names.zone_seen_key("a.example")),
     )
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
-from dnszones.store import remove_zone, write_version
+from dnszones.store import read_seen, remove_zone, write_version
 from dnszones.zonedata import diff, encode_names
 from edge import keyspace as keys
+from edge.acl import dns_user
 from tests.dnszones.published import (
     key,
     names,
@@ -185,3 +186,20 @@ def test_it_ends_at_once_when_it_is_told_to(primary):
     primary.stop(signal.SIGTERM)
     assert time.monotonic() - began < 5
     idle.close()
+
+
+def test_it_needs_no_more_of_redis_than_the_user_of_the_dns_may(redis_client, start_primary, keyspace):
+    user = dns_user()
+    redis_client.execute_command("ACL", "SETUSER", user.name, *user.setuser("dns-secret"))
+    try:
+        publish_secondaries(redis_client, secondary())
+        publish(redis_client, APEX, names(APEX), serial=7)
+        primary = start_primary(REDIS_URL=f"redis://dns:dns-secret@127.0.0.1:{keyspace.port}")
+        publish(redis_client, APEX, names(APEX, sites=4), serial=8)
+        eventually(lambda: serial_of(primary) == 8)
+        assert sequences(primary.port, 7)[0] == "difference"
+        remove_zone(redis_client, "b.example")
+        eventually(lambda: read_seen(redis_client, APEX)["ns1"].error)  # nobody listens at port 53
+        assert primary.health()["redis"] == "up"
+    finally:
+        redis_client.acl_deluser("dns")
