@@ -38,6 +38,13 @@ def section(title):
         *(keyspace.document_key("domain", "{host}"), keyspace.document_key("node", "{name}")),
         keyspace.document_key("purge", "{host}"),
         *(keyspace.index_key("{kind}"), keyspace.gone_key("{kind}")),
+        *(keyspace.ZONES, keyspace.ZONES_CHANGES, keyspace.ZONES_CONFIRMED, keyspace.SECONDARIES),
+        *(
+            keyspace.zone_key("{apex}"),
+            keyspace.zone_names_key("{apex}"),
+            keyspace.zone_versions_key("{apex}"),
+        ),
+        *(keyspace.zone_draft_key("{apex}"), keyspace.zone_seen_key("{apex}")),
         *(keyspace.ack_key("{node}"), keyspace.acks_key("{node}"), keyspace.stats_pattern("{node}")),
         *(keyspace.health_key("{node}"), keyspace.HEALTH_ASKED),
         *(keyspace.HEALTH_LOCK, keyspace.probe_lock("{vantage}")),

@@ -80,14 +80,14 @@ def test_a_zone_of_many_messages_is_signed_message_by_message(redis_client, star
 def test_a_transfer_without_a_key_or_with_a_wrong_one_is_refused(serving):
     assert ask(serving.port, APEX, "AXFR", tcp=True).rcode() == dns.rcode.REFUSED
     assert ask(serving.port, APEX, "IXFR", tcp=True, serial=1).rcode() == dns.rcode.REFUSED
-    before = serving.metric("cirrus_dns_transfers_total")
+    before = serving.metric("cirrus_primary_transfers_total")
     with pytest.raises(dns.tsig.PeerBadKey):
         ask(serving.port, APEX, "AXFR", tcp=True, tsig=key("ns9"))
     with pytest.raises(dns.tsig.PeerBadSignature):
         ask(serving.port, APEX, "AXFR", tcp=True, tsig=key(secret="AAAA"))
     with pytest.raises(dns.tsig.PeerBadKey):
         ask(serving.port, APEX, "AXFR", tcp=True, tsig=key(algorithm="hmac-sha512"))
-    assert serving.metric("cirrus_dns_transfers_total") == before
+    assert serving.metric("cirrus_primary_transfers_total") == before
 
 
 def test_a_wrong_clock_is_told_the_right_time_in_a_signed_answer(serving):

@@ -89,8 +89,8 @@ def test_thousands_of_mutated_packets_over_udp_leave_it_answering(primary, chanc
             except BlockingIOError:
                 pass
     assert serial_of(primary) == 7
-    assert primary.metric('cirrus_dns_ignored_total{transport="udp",why="malformed"') > 100
-    assert primary.metric("cirrus_dns_errors_total") == 0
+    assert primary.metric('cirrus_primary_ignored_total{transport="udp",why="malformed"') > 100
+    assert primary.metric("cirrus_primary_errors_total") == 0
     assert len(transfer(primary.port, APEX, tsig=key())) == 7
 
 
@@ -106,8 +106,8 @@ def test_mutated_queries_over_tcp_leave_it_answering(primary, chance):
         # A burst may take all connections that this address may have, for a moment.
         assert number % 300 or eventually(lambda: serial_of(primary, tcp=True) == 7)
     assert eventually(lambda: serial_of(primary, tcp=True) == 7)
-    assert primary.metric("cirrus_dns_errors_total") == 0
-    eventually(lambda: primary.metric("cirrus_dns_connections") <= 1)
+    assert primary.metric("cirrus_primary_errors_total") == 0
+    eventually(lambda: primary.metric("cirrus_primary_connections") <= 1)
 
 
 def test_slow_senders_are_cut_and_others_are_served_meanwhile(primary):
@@ -121,7 +121,7 @@ def test_slow_senders_are_cut_and_others_are_served_meanwhile(primary):
         assert client.recv(1) == b""  # cut
         client.close()
     assert time.monotonic() - began < 15
-    assert primary.metric('cirrus_dns_ignored_total{transport="tcp",why="too_slow"') == 150
+    assert primary.metric('cirrus_primary_ignored_total{transport="tcp",why="too_slow"') == 150
 
 
 def test_strangers_can_have_only_a_few_connections(redis_client, start_primary):
@@ -129,7 +129,7 @@ def test_strangers_can_have_only_a_few_connections(redis_client, start_primary):
     publish(redis_client, APEX, names(APEX), serial=7)
     primary = start_primary()
     strangers = [socket.create_connection(("::1", primary.port), timeout=20) for _ in range(15)]
-    eventually(lambda: primary.metric('cirrus_dns_ignored_total{transport="tcp",why="too_many"') == 5)
+    eventually(lambda: primary.metric('cirrus_primary_ignored_total{transport="tcp",why="too_many"') == 5)
     assert serial_of(primary, tcp=True) == 7
     for stranger in strangers:
         stranger.close()
@@ -147,4 +147,4 @@ def test_a_flood_of_strangers_is_not_looked_at_and_secondaries_are_served(redis_
             if number % 100 == 0:
                 time.sleep(0.002)
         assert serial_of(primary) == 7
-    assert primary.metric('cirrus_dns_ignored_total{transport="udp",why="too_many"') > 0
+    assert primary.metric('cirrus_primary_ignored_total{transport="udp",why="too_many"') > 0

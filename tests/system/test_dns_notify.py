@@ -66,12 +66,12 @@ def test_a_secondary_is_told_until_it_answers_with_the_version(redis_client, lis
     assert first.answer[0][0].serial == 7
     assert listener.sender[0] == "127.0.0.1"
     second = listener.next_notify()  # nobody has answered
-    assert primary.metric("cirrus_dns_secondaries_behind") == 1
+    assert primary.metric("cirrus_primary_secondaries_behind") == 1
     listener.answer(second)
     question = listener.next()
     assert question.question[0].name.to_text() == "_rev.cdn.example."
     listener.answer(question, "7")
-    eventually(lambda: primary.metric("cirrus_dns_secondaries_behind") == 0)
+    eventually(lambda: primary.metric("cirrus_primary_secondaries_behind") == 0)
     eventually(lambda: read_seen(redis_client, APEX)["ns1"].serial == 7)
     assert read_seen(redis_client, APEX)["ns1"].error == ""
 
@@ -90,7 +90,7 @@ def test_after_redis_was_away_every_zone_is_notified_again(keyspace, listener, s
     primary = start_primary()
     listener.answer(listener.next_notify())
     listener.answer(listener.next(), "7")
-    eventually(lambda: primary.metric("cirrus_dns_secondaries_behind") == 0)
+    eventually(lambda: primary.metric("cirrus_primary_secondaries_behind") == 0)
     keyspace.stop()
     eventually(lambda: primary.health()["redis"] != "up")
     keyspace.start()

@@ -65,9 +65,9 @@ def test_a_change_reaches_nsd_by_notify_within_a_moment(pair, redis_client):
     eventually(lambda: serves(nsd, 8))
     assert time.monotonic() - began < 2
     assert nsd.ask(f"s4.{APEX}") == ["192.0.2.2"]
-    assert primary.metric('cirrus_dns_transfers_total{how="ixfr",secondary="ns1"}') == 1
+    assert primary.metric('cirrus_primary_transfers_total{how="ixfr",secondary="ns1"}') == 1
     eventually(lambda: read_seen(redis_client, APEX)["ns1"].serial == 8)
-    assert primary.metric("cirrus_dns_secondaries_behind") == 0
+    assert primary.metric("cirrus_primary_secondaries_behind") == 0
 
 
 def test_many_differences_in_a_row_leave_nsd_with_the_very_zone(pair, redis_client):
@@ -125,7 +125,7 @@ def test_without_the_right_key_nsd_gets_nothing(nsd, redis_client, start_primary
     assert key.stat().st_mode & 0o777 == 0o600
     key.write_text(key.read_text().replace('secret: "', 'secret: "AAAA'))
     nsd.start()
-    eventually(lambda: primary.metric('cirrus_dns_answers_total{answer="badsig"') > 0)
+    eventually(lambda: primary.metric('cirrus_primary_answers_total{answer="badsig"') > 0)
     with pytest.raises(AssertionError, match="SERVFAIL"):
         serves(nsd, 7)
 

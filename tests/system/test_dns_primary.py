@@ -92,7 +92,7 @@ def test_it_serves_on_while_redis_is_away_and_catches_up(primary, keyspace):
     publish(keyspace.client, APEX, names(APEX, sites=9), serial=8)
     eventually(lambda: serial_of(primary) == 8)
     eventually(lambda: primary.health()["redis"] == "up")
-    assert primary.metric("cirrus_dns_redis_up") == 1
+    assert primary.metric("cirrus_primary_redis_up") == 1
 
 
 def test_a_start_without_redis_waits_for_it_and_refuses_nothing_for_good(keyspace, start_primary):
@@ -150,7 +150,7 @@ def test_an_older_version_never_replaces_a_newer_one(primary, redis_client):
     eventually(lambda: serial_of(primary, "b.example") == 5)
     redis_client.delete(keys.zone_key(APEX))
     publish(redis_client, APEX, names(APEX), serial=6)
-    eventually(lambda: primary.metric('cirrus_dns_refused_versions_total{why="older"}') == 1)
+    eventually(lambda: primary.metric('cirrus_primary_refused_versions_total{why="older"}') == 1)
     assert serial_of(primary) == 7
 
 
@@ -158,7 +158,7 @@ def test_a_version_that_makes_no_sense_leaves_the_one_before(primary, redis_clie
     redis_client.hset(keys.zone_names_key(APEX), "broken", '[["A",60,["not an address"]]]')
     redis_client.hset(keys.zone_key(APEX), "serial", 8)
     redis_client.xadd(keys.ZONES_CHANGES, {"zone": APEX, "serial": 8, "op": "put"})
-    eventually(lambda: primary.metric('cirrus_dns_refused_versions_total{why="broken"}') == 1)
+    eventually(lambda: primary.metric('cirrus_primary_refused_versions_total{why="broken"}') == 1)
     assert serial_of(primary) == 7
     redis_client.hset(keys.zone_names_key(APEX), "broken", '[["A",60,["192.0.2.7"]]]')
     redis_client.xadd(keys.ZONES_CHANGES, {"zone": APEX, "serial": 8, "op": "put"})
