@@ -8,9 +8,14 @@ class Counters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.answers = self._counter("cirrus_primary_answers", "Answers by what they say.", "transport", "answer")
+        self.answers = self._counter(
+            "cirrus_primary_answers", "Answers by what they say.", "transport", "answer"
+        )
         self.ignored = self._counter(
-            "cirrus_primary_ignored", "Packets and connections that got no answer, and why.", "transport", "why"
+            "cirrus_primary_ignored",
+            "Packets and connections that got no answer, and why.",
+            "transport",
+            "why",
         )
         self.transfers = self._counter("cirrus_primary_transfers", "Zones sent, and how.", "secondary", "how")
         self.transfer_bytes = self._counter("cirrus_primary_transfer_bytes", "Bytes of them.", "secondary")

@@ -79,6 +79,8 @@ def owner_wire(owner: str) -> bytes:
     if b"." not in encoded and b"\\" not in encoded and 0 < len(encoded) < 64:
         return b"%c%b\xc0\x0c" % (len(encoded), encoded)  # nearly all are one label
     labels = dns.name.from_text(owner, origin=None).labels
+    if not labels:
+        raise ValueError("an owner name is empty")
     return b"".join(b"%c%b" % (len(label), label) for label in labels) + POINTER
 
 
