@@ -166,6 +166,9 @@ class Config(BaseModel):
     demo_origin_port: Port = 8090
     demo_edge_ports: Annotated[list[Port], Field(min_length=1, max_length=20)] = [8081, 8082]
     demo_status_ports: list[Port] = [9145, 9146]
+    demo_http_port: Port = 8080
+    demo_dns_port: Port = 5333
+    demo_verify_port: Port = 5347
     demo_patience: int = Field(60, ge=1, description="seconds until `just up` says what is not up")
 
     @field_validator(
@@ -209,12 +212,12 @@ class Config(BaseModel):
             raise ValueError("it must be less than CIRRUS_HEALTH_INTERVAL")
         return value
 
-    @field_validator("edge_bind", "edge_status_bind")
+    @field_validator("edge_status_bind")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(item)) for item in value]
 
-    @field_validator("edge_resolvers", "dns_bind")
+    @field_validator("edge_bind", "edge_resolvers", "dns_bind")
     @classmethod
     def _servers(cls, value: list[str]) -> list[str]:
         for item in value:
@@ -276,6 +279,10 @@ class Config(BaseModel):
             generated = f"main:{base64.b64encode(secrets.token_bytes(32)).decode()}"
             text = write_secret_once(self, SEALING_KEY, generated)
         return parse_sealing_keys(text)
+
+    def edge_addresses(self, port: int) -> list[tuple[str, int]]:
+        """`edge_bind` as (address, port), with `port` where one names none."""
+        return [address_and_port(item, port) for item in self.edge_bind]
 
     @property
     def resolver_addresses(self) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -244,8 +245,8 @@ def socket_path(folder: Path, name: str = "fetch") -> Path:
     return short / f"{name}.sock"
 
 
-def _addresses(binds: list[str], port: int) -> list[str]:
-    return [f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}" for bind in binds]
+def _authorities(addresses: Iterable[tuple[str, int]]) -> list[str]:
+    return [f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}" for bind, port in addresses]
 
 
 def nginx_conf(options: EdgeOptions, nginx: str) -> str:
@@ -281,8 +282,8 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         access_log=access_log(options),
         access_log_buffered=not is_read_along(access_log(options)),
         ca_bundle=ca_bundle(),
-        listen=_addresses(cirrus.edge_bind, options.http_port),
-        status_listen=_addresses(cirrus.edge_status_bind, options.status_port),
+        listen=_authorities(cirrus.edge_addresses(options.http_port)),
+        status_listen=_authorities((bind, options.status_port) for bind in cirrus.edge_status_bind),
     )
 
 
@@ -346,7 +347,10 @@ def _write_files(options: EdgeOptions, nginx: str) -> None:
 def _refuse_second(options: EdgeOptions) -> None:
     cirrus = settings.CIRRUS
     for bind, port, name in [
-        *((bind, options.http_port, "CIRRUS_EDGE_HTTP_PORT or --http-port") for bind in cirrus.edge_bind),
+        *(
+            (bind, port, "CIRRUS_EDGE_BIND, CIRRUS_EDGE_HTTP_PORT or --http-port")
+            for bind, port in cirrus.edge_addresses(options.http_port)
+        ),
         *(
             (bind, options.status_port, "CIRRUS_EDGE_STATUS_PORT or --status-port")
             for bind in cirrus.edge_status_bind

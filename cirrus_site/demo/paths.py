@@ -30,3 +30,8 @@ def log_folder(config: Config) -> Path:
 
 def log_file(config: Config, name: str) -> Path:
     return log_folder(config) / f"{name}.log"
+
+
+def nsd_folder(config: Config) -> Path:
+    """Everything that the demo's name server has."""
+    return demo_folder(config) / "nsd"

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cirrus_site.config import Config
+from cirrus_site.demo.name_server import nsd_binary
 from cirrus_site.demo.programs import Listener, Program
 from cirrus_site.demo.redis_server import redis_binary
 from edge.errors import EdgeCannotStart
 from edge.runtime import lua_modules, nginx_binary
 
 INSTALL = "`./dev up` installs what is missing"
+#: Who listens here listens at every address.
+EVERY = {"0.0.0.0", "::"}  # noqa: S104  (compared, not bound)
 
 
 def problems(config: Config, wanted: Sequence[Program]) -> list[str]:
@@ -24,6 +27,8 @@ def missing_servers(config: Config) -> list[str]:
     found = []
     if not config.redis_url and not redis_binary():
         found.append(f"redis-server is not installed; {INSTALL}.")
+    if not nsd_binary():
+        found.append(f"nsd is not installed; {INSTALL}.")
     try:
         lua_modules(nginx_binary())
     except EdgeCannotStart as error:
@@ -33,17 +38,20 @@ def missing_servers(config: Config) -> list[str]:
 
 def clashing_ports(wanted: Sequence[Program]) -> list[str]:
     """Ports that the settings give out twice."""
-    taken: dict[int, tuple[Program, Listener]] = {}
+    taken: list[tuple[Program, Listener]] = []
     found = []
     for program in wanted:
         for listener in program.listens:
-            if listener.port in taken:
-                other, its = taken[listener.port]
-                found.append(
-                    f"{other.name} and {program.name} would share port {listener.port}; "
-                    f"{its.setting} or {listener.setting} changes it."
-                )
-            taken[listener.port] = (program, listener)
+            for other, its in taken:
+                if its.port == listener.port and (
+                    {its.bind, listener.bind} & EVERY or its.bind == listener.bind
+                ):
+                    found.append(
+                        f"{other.name} and {program.name} would share port {listener.port}; "
+                        f"{its.setting} or {listener.setting} changes it."
+                    )
+                    break
+            taken.append((program, listener))
     return found
 
 

@@ -8,10 +8,13 @@ from functools import partial
 from cirrus_site.config import BASE_DIR, Config
 from cirrus_site.demo import health
 from cirrus_site.demo.origin import origin_command
+from cirrus_site.demo.paths import nsd_folder
 from cirrus_site.demo.redis_server import redis_binary, redis_config
 
 MANAGE = [sys.executable, str(BASE_DIR / "manage.py")]
 LOOPBACK = "127.0.0.1"
+#: A name of the demo's site that the DNS leads to by a CNAME, and the name of its secondary.
+SHOP, SECONDARY = "shop.demo.test", "nsd-1"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Program:
     command: list[str]
     where: str = ""
     listens: list[Listener] = field(default_factory=list)
+    #: What it has in its environment beside what all have.
+    environment: dict[str, str] = field(default_factory=dict)
     #: Asks the server itself; raises where it does not answer. None: that it runs is all one can ask.
     check: Callable[[], None] | None = None
 
@@ -39,6 +44,11 @@ class Program:
 def edge_name(number: int) -> str:
     """The node name of the demo's n-th edge, from 1."""
     return f"edge-{number}"
+
+
+def edge_address(number: int) -> str:
+    """Where clients that follow the DNS find the demo's n-th edge: each has an address of its own."""
+    return f"127.0.1.{number}"
 
 
 def url(bind: str, port: int) -> str:
@@ -51,12 +61,12 @@ def programs(config: Config) -> list[Program]:
     """Every process of the demo, in the order in which they start."""
     own_redis = [] if config.redis_url else [_redis(config)]
     edges = [
-        _edge(config, edge_name(number), http, status)
+        _edge(config, number, http, status)
         for number, (http, status) in enumerate(
             zip(config.demo_edge_ports, config.demo_status_ports, strict=True), start=1
         )
     ]
-    return [*own_redis, _web(config), *_celery(), _origin(config), *edges]
+    return [*own_redis, _web(config), *_celery(), _origin(config), *edges, *_name_servers(config)]
 
 
 def _redis(config: Config) -> Program:
@@ -114,7 +124,8 @@ def _origin(config: Config) -> Program:
     )
 
 
-def _edge(config: Config, name: str, http: int, status: int) -> Program:
+def _edge(config: Config, number: int, http: int, status: int) -> Program:
+    name, address, direct = edge_name(number), edge_address(number), config.edge_addresses(http)
     return Program(
         name=name,
         what=f"edge, status :{status}",
@@ -122,10 +133,45 @@ def _edge(config: Config, name: str, http: int, status: int) -> Program:
             *(*MANAGE, "run_edge", "--node", name),
             *("--http-port", str(http), "--status-port", str(status)),
         ],
-        where=f"http://{config.edge_bind[0]}:{http}/",
+        where=url(*direct[0]),
         listens=[
-            Listener(config.edge_bind[0], http, "CIRRUS_DEMO_EDGE_PORTS"),
+            *(Listener(bind, port, "CIRRUS_DEMO_EDGE_PORTS") for bind, port in direct),
+            Listener(address, config.demo_http_port, "CIRRUS_DEMO_HTTP_PORT"),
             Listener(config.edge_status_bind[0], status, "CIRRUS_DEMO_STATUS_PORTS"),
         ],
+        environment={"CIRRUS_EDGE_BIND": " ".join([*config.edge_bind, f"{address}:{config.demo_http_port}"])},
         check=partial(health.http_answers, config.edge_status_bind[0], status, "/healthz"),
     )
+
+
+def _name_servers(config: Config) -> list[Program]:
+    bind, port = config.dns_addresses[0]
+    return [
+        Program(
+            name="dns-primary",
+            what="hidden primary of the zones",
+            command=[*MANAGE, "run_hidden_primary"],
+            where=f"{bind}:{port}",
+            listens=[Listener(bind, port, "CIRRUS_DNS_BIND")],
+            check=partial(health.http_answers, LOOPBACK, config.dns_metrics_port, "/healthz"),
+        ),
+        Program(
+            name="nsd",
+            what="name server, a secondary",
+            command=[*MANAGE, "demo", "nsd"],
+            where=f"dig @{LOOPBACK} -p {config.demo_dns_port} {SHOP}",
+            listens=[
+                Listener(LOOPBACK, config.demo_dns_port, "CIRRUS_DEMO_DNS_PORT"),
+                Listener(LOOPBACK, config.demo_verify_port, "CIRRUS_DEMO_VERIFY_PORT"),
+            ],
+            check=partial(health.name_server_answers, LOOPBACK, config.demo_dns_port, SHOP),
+        ),
+        Program(
+            name="nsd-sync",
+            what="gives it new zones",
+            command=[
+                *(*MANAGE, "nsd_sync", "--secondary", SECONDARY),
+                *("--folder", str(nsd_folder(config)), "--watch"),
+            ],
+        ),
+    ]

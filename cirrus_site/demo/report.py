@@ -10,7 +10,7 @@ from rich.table import Table
 from cirrus_site.config import Config
 from cirrus_site.demo import paths
 from cirrus_site.demo.control import Kept
-from cirrus_site.demo.programs import Program, url
+from cirrus_site.demo.programs import LOOPBACK, SHOP, Program, url
 from cirrus_site.demo.seed import HOST
 
 TAIL_LINES = 15
@@ -19,8 +19,11 @@ TAIL_LINES = 15
 def state_table(wanted: Sequence[Program], states: dict[str, Kept]) -> Table:
     """One row a process: what it is, where it listens, its pid or why it has none."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("process", "what", "where", "pid", "state"):
-        table.add_column(column, no_wrap=column != "what", justify="right" if column == "pid" else "left")
+    table.add_column("process", no_wrap=True)
+    table.add_column("what", min_width=16)
+    table.add_column("where", max_width=25)
+    table.add_column("pid", no_wrap=True, justify="right")
+    table.add_column("state", no_wrap=True)
     now = time.time()
     for program in wanted:
         kept = states.get(program.name)
@@ -39,12 +42,19 @@ def duration(seconds: float) -> str:
 
 
 def print_welcome(
-    console: Console, config: Config, *, portal: str, user: str, line: str, purged: Sequence[str]
+    console: Console,
+    config: Config,
+    *,
+    portal: str,
+    user: str,
+    line: str,
+    purged: Sequence[str],
+    followed: Sequence[str],
 ) -> None:
-    """How to look at it: the portal, a request that shows the cache at work, a purge, how to stop.
+    """How to look at it: the portal, a request that shows the cache at work, a purge, the DNS, how to stop.
 
     `line` is the publication's own sentence about the demo domain, or "" where there is none; `purged` are
-    the lines of `purge_show`.
+    the lines of `purge_show`, `followed` those of `dns_show`.
     """
 
     def say(text: str = "") -> None:
@@ -56,13 +66,23 @@ def print_welcome(
         say()
         say("Ask each edge twice: X-Cache says MISS, then HIT.")
         for port in config.demo_edge_ports:
-            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' {url(config.edge_bind[0], port)}")
+            say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' {url(*config.edge_addresses(port)[0])}")
     if purged:
         say()
         say("A purge, as just seen (X-Cache of each edge before it and after it):")
         for text in purged:
             say(text)
         say(f"Try it by tag:  just manage purge {HOST} --tag news --wait 5")
+    if followed:
+        say()
+        say("A client that follows the DNS, as just seen:")
+        for text in followed:
+            say(text)
+        server = f"@{LOOPBACK} -p {config.demo_dns_port}"
+        say("Try it:  `just stop edge-1`, wait half a minute, and ask again:")
+        say(f"  dig {server} {SHOP}")
+        where = f"$(dig +short {server} {SHOP} | tail -1):{config.demo_http_port}"
+        say(f"  curl -s -H 'Host: {SHOP}' http://{where}/news")
     say()
     say("Ctrl-C or `just down` stops everything, `just stop redis` one process; `just logs` shows the logs.")
 

@@ -24,27 +24,26 @@ def purge_show(config: Config, domain: Domain) -> list[str]:
 
     Where it cannot be shown, the line says why: the demo runs all the same.
     """
-    before = [_cached(config, port) for port in config.demo_edge_ports]
+    edges = [config.edge_addresses(port)[0] for port in config.demo_edge_ports]
+    before = [_cached(bind, port) for bind, port in edges]
     try:
         (purge,) = purge_request(domains=[domain], urls=[NEWS], note="shown by `just up`")
     except (PurgeRefused, PurgeLimited) as error:
         return [f"not purged: {error}"]
     said = _followed(purge)
-    after = [x_cache(config, port, NEWS) for port in config.demo_edge_ports]
+    after = [x_cache(port, NEWS, bind=bind) for bind, port in edges]
     return [
-        *(f"  {_where(config, number, port)}  {before[number]}" for number, port in _numbered(config)),
+        *(_line(number, edge, before[number]) for number, edge in enumerate(edges)),
         f"  purged http://{HOST}{NEWS}: {said}",
-        *(f"  {_where(config, number, port)}  {after[number]}" for number, port in _numbered(config)),
+        *(_line(number, edge, after[number]) for number, edge in enumerate(edges)),
     ]
 
 
-def x_cache(config: Config, port: int, path: str) -> str:
+def x_cache(port: int, path: str, *, bind: str, host: str = HOST) -> str:
     """The X-Cache with which an edge answers a GET; “no answer” where there is none."""
-    connection = http.client.HTTPConnection(
-        health.reachable(config.edge_bind[0]), port, timeout=health.TIMEOUT
-    )
+    connection = http.client.HTTPConnection(health.reachable(bind), port, timeout=health.TIMEOUT)
     try:
-        connection.request("GET", path, headers={"Host": HOST})
+        connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         answer.read()
     except (OSError, http.client.HTTPException):
@@ -54,22 +53,18 @@ def x_cache(config: Config, port: int, path: str) -> str:
     return answer.getheader("X-Cache") or str(answer.status)
 
 
-def _cached(config: Config, port: int) -> str:
+def _cached(bind: str, port: int) -> str:
     """Ask until it is cached: the first answer of a domain that ever has a tag is not kept."""
     seen = ""
     for _ in range(TIMES):
-        seen = x_cache(config, port, NEWS)
+        seen = x_cache(port, NEWS, bind=bind)
         if seen == "HIT":
             break
     return seen
 
 
-def _numbered(config: Config) -> list[tuple[int, int]]:
-    return list(enumerate(config.demo_edge_ports))
-
-
-def _where(config: Config, number: int, port: int) -> str:
-    return f"{edge_name(number + 1)}  {url(config.edge_bind[0], port).rstrip('/')}{NEWS}"
+def _line(number: int, edge: tuple[str, int], seen: str) -> str:
+    return f"  {edge_name(number + 1)}  {url(*edge).rstrip('/')}{NEWS}  {seen}"
 
 
 def _followed(purge: Purge) -> str:

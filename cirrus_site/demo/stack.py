@@ -98,7 +98,12 @@ def run(config: Config, wanted: Sequence[Program]) -> None:
         stale.unlink()
     stack = Stack()
     for program in wanted:
-        stack.add_process(program.name, keeper_command(config, program), env=environment(), cwd=BASE_DIR)
+        stack.add_process(
+            program.name,
+            keeper_command(config, program),
+            env={**environment(), **program.environment},
+            cwd=BASE_DIR,
+        )
     # A closed terminal is a Ctrl-C. Honcho's own children inherit this and ignore SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     welcome = subprocess.Popen(

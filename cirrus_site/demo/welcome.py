@@ -13,6 +13,7 @@ from cirrus_site.demo.programs import Program, programs
 from cirrus_site.demo.report import print_troubles, print_welcome, state_table
 from cirrus_site.demo.seed import HOST, demo_seed
 from cirrus_site.demo.showcase import purge_show
+from cirrus_site.demo.steered import dns_show
 from domains.models import Domain
 from edge.models import Kind
 from edge.services import publication_status
@@ -29,6 +30,7 @@ def welcome(config: Config, console: Console) -> bool:
     domain = Domain.objects.filter(host=HOST, enabled=True).first()
     line = wait_for_edges(domain, deadline) if domain and not troubles else ""
     purged = purge_show(config, domain) if domain and not troubles else []
+    followed = dns_show(config, deadline) if domain and not troubles else []
     console.print(state_table(wanted, kept_states(config)))
     if troubles:
         print_troubles(console, config, troubles)
@@ -36,7 +38,7 @@ def welcome(config: Config, console: Console) -> bool:
     portal = f"{next(p.where for p in wanted if p.name == 'web').rstrip('/')}{reverse('admin:index')}"
     admin = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
     user = admin.get_username() if admin else "–"
-    print_welcome(console, config, portal=portal, user=user, line=line, purged=purged)
+    print_welcome(console, config, portal=portal, user=user, line=line, purged=purged, followed=followed)
     return True
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-NAMES = ("edge", "load", "propagation", "purge")
+NAMES = ("dns", "edge", "load", "propagation", "purge")
 
 
 def main() -> None:

@@ -27,6 +27,10 @@ def config_in(folder, **settings):
         "CIRRUS_WEB_PORT": free_port(),
         "CIRRUS_DEMO_REDIS_PORT": free_port(),
         "CIRRUS_DEMO_ORIGIN_PORT": free_port(),
+        "CIRRUS_DEMO_HTTP_PORT": free_port(),
+        "CIRRUS_DEMO_DNS_PORT": free_port(),
+        "CIRRUS_DEMO_VERIFY_PORT": free_port(),
+        "CIRRUS_DNS_BIND": f"127.0.0.1:{free_port()}",
         "CIRRUS_DEMO_EDGE_PORTS": f"{free_port()} {free_port()}",
         "CIRRUS_DEMO_STATUS_PORTS": f"{free_port()} {free_port()}",
     }

@@ -13,12 +13,19 @@ from pathlib import Path
 import pytest
 
 from cirrus_site.config import BASE_DIR
+from cirrus_site.demo.steered import resolve
 from tests.servers import eventually, free_port
 
 pytestmark = pytest.mark.system
 
 HOST = "www.demo.test"
-PROCESSES = {"redis", "web", "worker", "beat", "origin", "edge-1", "edge-2"}
+SHOP = "shop.demo.test"
+PROCESSES = {"redis", "web", "worker", "beat", "origin", "edge-1", "edge-2", "dns-primary", "nsd", "nsd-sync"}
+#: Settings that take one port.
+PORTS = (
+    *("CIRRUS_WEB_PORT", "CIRRUS_DEMO_REDIS_PORT", "CIRRUS_DEMO_ORIGIN_PORT", "CIRRUS_DEMO_HTTP_PORT"),
+    *("CIRRUS_DEMO_DNS_PORT", "CIRRUS_DEMO_VERIFY_PORT", "CIRRUS_DNS_METRICS_PORT"),
+)
 
 
 class Demo:
@@ -31,9 +38,10 @@ class Demo:
             **{name: text for name, text in os.environ.items() if not name.startswith("CIRRUS_")},
             "CIRRUS_ENV_FILE": os.devnull,
             "CIRRUS_VAR_DIR": str(self.var),
-            "CIRRUS_WEB_PORT": str(free_port()),
-            "CIRRUS_DEMO_REDIS_PORT": str(free_port()),
-            "CIRRUS_DEMO_ORIGIN_PORT": str(free_port()),
+            **{name: str(free_port()) for name in PORTS},
+            "CIRRUS_DNS_BIND": f"127.0.0.1:{free_port()}",
+            "CIRRUS_HEALTH_INTERVAL": "1",
+            "CIRRUS_HEALTH_TIMEOUT": "0.5",
             "CIRRUS_DEMO_EDGE_PORTS": " ".join(map(str, self.edges)),
             "CIRRUS_DEMO_STATUS_PORTS": f"{free_port()} {free_port()}",
         }
@@ -101,9 +109,22 @@ class Demo:
                 found.append(name)
         return found
 
+    def addresses(self, name: str) -> list[str]:
+        """Where a client that asks the name server is sent for a name, aliases followed."""
+        port = int(self.environment["CIRRUS_DEMO_DNS_PORT"])
+        return sorted(resolve(name, "127.0.0.1", port)[1])
+
+    def by_dns(self, name: str, path: str) -> str:
+        """As a client does it: ask the name server, then the edge that it names; the X-Cache."""
+        address = self.addresses(name)[0]
+        return self._ask(address, int(self.environment["CIRRUS_DEMO_HTTP_PORT"]), path, name)
+
     def x_cache(self, edge: int, path: str, host: str = HOST) -> str:
         """Ask an edge; the X-Cache of its answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.edges[edge], timeout=5)
+        return self._ask("127.0.0.1", self.edges[edge], path, host)
+
+    def _ask(self, address: str, port: int, path: str, host: str) -> str:
+        connection = http.client.HTTPConnection(address, port, timeout=5)
         try:
             connection.request("GET", path, headers={"Host": host})
             answer = connection.getresponse()
@@ -121,6 +142,40 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     if running.process.poll() is None:
         running.process.terminate()
         running.process.wait(timeout=15)
+
+
+@pytest.mark.timeout(240)
+def test_clients_are_sent_to_edges_that_are_up_and_somewhere_in_any_case(demo):
+    demo.says("stops everything")
+    both = ["127.0.1.1", "127.0.1.2"]
+    eventually(lambda: demo.addresses(SHOP) == demo.addresses(HOST) == both, within=30)
+    assert demo.by_dns(SHOP, "/by-dns") == "MISS"
+
+    demo.manage("demo", "stop", "edge-1")
+    eventually(lambda: demo.addresses(SHOP) == both[1:], within=30)
+    assert demo.by_dns(SHOP, "/") in {"MISS", "HIT"}
+    assert "down" in demo.manage("check_nodes")
+
+    # None is up: the answers are not empty, and the alarm is on.
+    demo.manage("demo", "stop", "edge-2")
+    eventually(lambda: demo.addresses(SHOP) == both, within=30)
+    shown = demo.manage(
+        "shell",
+        "-c",
+        "from alarms.models import Alarm; print([a.kind for a in Alarm.objects.filter(cleared_at=None)])",
+    )
+    assert "region_share" in shown
+
+    # Both are started again, and the name servers go on without the primary.
+    for name in ("edge-1", "edge-2"):
+        demo.manage("demo", "start", name)
+    eventually(lambda: demo.manage("check_nodes").count(" up ") >= 2, within=30, every=1)
+    demo.manage("demo", "stop", "dns-primary")
+    demo.manage("demo", "restart", "nsd")
+    eventually(lambda: demo.addresses(SHOP) == both, within=30)
+
+    demo.end(signal.SIGINT)
+    assert demo.left() == []
 
 
 @pytest.mark.timeout(240)
@@ -146,6 +201,13 @@ def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
     assert demo.x_cache(0, "/news") == "HIT"
     assert "done: on 2 of 2 edges" in demo.manage("purge", HOST, "--tag", "news", "--wait", "10")
     assert demo.x_cache(0, "/news") == "MISS"
+
+    # A client was seen to follow an alias to an edge.
+    followed = text[text.index("A client that follows the DNS") : text.index("Try it:  `just stop")]
+    assert re.search(rf"  {SHOP}\. 10 IN CNAME \w+\.cdn\.test\.\n", followed)
+    http_port = demo.environment["CIRRUS_DEMO_HTTP_PORT"]
+    assert re.search(rf"  http://127\.0\.1\.[12]:{http_port}/news  (MISS|HIT)\n", followed)
+    assert f"dig @127.0.0.1 -p {demo.environment['CIRRUS_DEMO_DNS_PORT']} {SHOP}" in text
 
     # The example rule: a campaign's argument makes no other object.
     assert demo.x_cache(0, "/django/admin/css/base.css") == "MISS"

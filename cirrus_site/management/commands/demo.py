@@ -11,6 +11,7 @@ from rich.console import Console
 from cirrus_site.config import Config
 from cirrus_site.demo import control, paths
 from cirrus_site.demo.errors import DemoError
+from cirrus_site.demo.name_server import nsd_run
 from cirrus_site.demo.programs import programs
 from cirrus_site.demo.report import state_table
 from cirrus_site.demo.welcome import welcome
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         verbs.add_parser("status", help="Show what runs.")
         verbs.add_parser("down", help="Stop everything.")
         verbs.add_parser("welcome", help="Wait until everything answers, and say so (demo_up runs this).")
+        verbs.add_parser("nsd", help="Write the name server's folder and become it (demo_up runs this).")
         for verb in ON_ONE:
             verbs.add_parser(verb, help=f"{verb.capitalize()} one process.").add_argument("name")
         verbs.add_parser("logs", help="Follow logs.").add_argument("names", nargs="*")
@@ -57,6 +59,9 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is for the manager; this one just goes
         if not welcome(config, Console()):
             sys.exit(1)
+
+    def nsd(self, config: Config, **_: Any) -> None:
+        nsd_run(config)
 
     def logs(self, config: Config, names: list[str], **_: Any) -> None:
         known = [program.name for program in programs(config)]
