@@ -20,8 +20,8 @@ def state_table(wanted: Sequence[Program], states: dict[str, Kept]) -> Table:
     """One row a process: what it is, where it listens, its pid or why it has none."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("process", no_wrap=True)
-    table.add_column("what", min_width=16)
-    table.add_column("where", max_width=25)
+    table.add_column("what", max_width=16)
+    table.add_column("where", min_width=23, max_width=25)
     table.add_column("pid", no_wrap=True, justify="right")
     table.add_column("state", no_wrap=True)
     now = time.time()
