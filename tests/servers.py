@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import random
 import shutil
 import signal
 import socket
@@ -48,10 +49,21 @@ def _search_path() -> str:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that nobody listens on now, TCP and UDP.
+
+    Below those that Linux gives to clients: else a question on its way could hold the port at the very
+    moment when the server is to have it.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_240, 32_000)  # pytest-randomly seeds the others alike
+        with (
+            contextlib.suppress(OSError),
+            socket.socket() as tcp,
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(check: Callable[[], Any], *, within: float = 20.0, every: float = 0.01) -> Any:
