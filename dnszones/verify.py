@@ -27,6 +27,8 @@ from pathlib import Path
 
 #: Changes of so many names are always fine: a share of very few means nothing.
 ALWAYS = 10
+#: So many more names or records are fine: an installation may begin with an import.
+MANY = 1_000_000
 
 
 @dataclass
@@ -120,7 +122,7 @@ def loss(new: Zone, old: Zone, *, lost_share: float, size_share: float) -> str:
     for what, before, now in (("names", old.names, new.names), ("records", old.records, new.records)):
         if before - now > max(ALWAYS, size_share * before):
             return f"It has {now} {what} instead of {before}."
-        if now - before > max(100_000, 20 * before):
+        if now - before > max(MANY, 20 * before):
             return f"It has {now} {what}; {before} before."
     return ""
 

@@ -7,12 +7,13 @@ that its index is complete (`store.confirm_index`) and said so after the zone wa
 import asyncio
 import gc
 import logging
+import struct
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import dns.exception
 import redis
 import redis.asyncio
 
@@ -32,8 +33,8 @@ BLOCK = 5_000
 SILENCE = 15.0
 #: Seconds between two attempts to reach it: from and to.
 FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0
-#: What data of Redis that is not as it should be makes of our code.
-BROKEN = (ValueError, KeyError, TypeError, AttributeError, dns.exception.DNSException)
+#: What says that Redis is away, or hangs.
+AWAY = (redis.RedisError, OSError, TimeoutError)
 
 FACTS = ("serial", "soa", "at", "names")
 
@@ -57,9 +58,9 @@ class Follower:
             client = connect(self.url)
             try:
                 await self._follow(client)
-            except (redis.RedisError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 self.serving.lost_redis(str(error))
-            except BROKEN:
+            except Exception:
                 logger.exception("Redis has something that nobody of ours writes")
                 self.serving.lost_redis("it has something that makes no sense; see the log")
             finally:
@@ -133,7 +134,11 @@ class Follower:
         """Take over the newest version of one zone; what cannot be read leaves the old one in place."""
         try:
             zone = await self._next(client, apex) or await self._whole(client, apex)
-        except BROKEN as error:
+            if zone:
+                _ = zone.version.record  # an SOA that cannot be sent is found out here
+        except AWAY:
+            raise
+        except Exception as error:  # whatever stands there, it costs this version only
             logger.error("%s cannot be served as it stands in Redis (%r); the old version stays", apex, error)
             self.serving.counters.refused.labels("broken").inc()
             return
@@ -166,7 +171,7 @@ class Follower:
         try:
             with without_collecting():
                 zone = await asyncio.to_thread(advance, have, entries, at=float(at), most=self.journal)
-        except BROKEN as error:
+        except Exception as error:
             logger.warning("%s is read whole: its differences do not lead to it (%s)", apex, error)
             return None
         return zone if len(zone.names) == int(count) else None
@@ -225,7 +230,7 @@ class SeenWriter:
                         if seen and apex in self.serving.state.zones:
                             pipe.hset(keyspace.zone_seen_key(apex), name, seen_text(seen))
                     await pipe.execute()
-            except (redis.RedisError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 logger.debug("what was seen of secondaries is not written yet: %s", error)
                 self.ask(keys)
                 await asyncio.sleep(1)

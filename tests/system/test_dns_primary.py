@@ -154,13 +154,25 @@ def test_an_older_version_never_replaces_a_newer_one(primary, redis_client):
     assert serial_of(primary) == 7
 
 
-def test_a_version_that_makes_no_sense_leaves_the_one_before(primary, redis_client):
-    redis_client.hset(keys.zone_names_key(APEX), "broken", '[["A",60,["not an address"]]]')
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [
+        (keys.zone_names_key(APEX), "broken", '[["A",60,["not an address"]]]'),
+        (keys.zone_names_key(APEX), "broken", '[["A",1099511627776,["192.0.2.7"]]]'),
+        (keys.zone_names_key(APEX), "a..b", '[["A",60,["192.0.2.7"]]]'),
+        (keys.zone_names_key(APEX), "broken", "{}["),
+        (keys.zone_key(APEX), "soa", "{}"),
+        (keys.zone_key(APEX), "soa", soa(APEX).text().replace("ns1.", "ns1..")),
+    ],
+)
+def test_a_version_that_makes_no_sense_leaves_the_one_before(primary, redis_client, key, field, value):
+    before = redis_client.hget(key, field)
+    redis_client.hset(key, field, value)
     redis_client.hset(keys.zone_key(APEX), "serial", 8)
     redis_client.xadd(keys.ZONES_CHANGES, {"zone": APEX, "serial": 8, "op": "put"})
     eventually(lambda: primary.metric('cirrus_primary_refused_versions_total{why="broken"}') == 1)
     assert serial_of(primary) == 7
-    redis_client.hset(keys.zone_names_key(APEX), "broken", '[["A",60,["192.0.2.7"]]]')
+    redis_client.hset(key, field, before) if before else redis_client.hdel(key, field)
     redis_client.xadd(keys.ZONES_CHANGES, {"zone": APEX, "serial": 8, "op": "put"})
     eventually(lambda: serial_of(primary) == 8)
 
