@@ -18,9 +18,12 @@ PATTERN = "cirrus"
 
 @dataclass(frozen=True)
 class NsdOptions:
-    """One NSD. Addresses are `ADDRESS@PORT`; `python` runs the verifier, which needs nothing else."""
+    """One NSD. `control` is the socket of nsd-control, an address is `ADDRESS@PORT`, and `python` runs the
+    verifier, which needs nothing else.
+    """
 
     folder: Path
+    control: Path
     listen: str
     primary: str
     key_name: str
@@ -58,7 +61,7 @@ server:
 
 remote-control:
     control-enable: yes
-    control-interface: "{folder}/run/control.sock"
+    control-interface: "{options.control}"
 
 verify:
     # Each new version is read by this program first; where it fails, the old version stays.
@@ -66,7 +69,7 @@ verify:
     ip-address: 127.0.0.1
     port: {options.verify_port}
     verify-zones: yes
-    verifier: {options.python} -I {folder}/{VERIFIER} {folder}/verify
+    verifier: "{options.python}" -I "{folder}/{VERIFIER}" "{folder}/verify"
     verifier-count: 2
     verifier-feed-zone: yes
     verifier-timeout: 30

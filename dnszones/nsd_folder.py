@@ -18,6 +18,7 @@ from dnszones import nsd
 from dnszones.errors import NsdFolderMissing, NsdNotReconfigured, UnknownSecondary
 from dnszones.store import SecondaryEntry, tsig_record
 from edge import keyspace
+from edge.sockets import socket_path
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,15 @@ def zones_for(client: "redis.Redis", entry: SecondaryEntry) -> tuple[set[str], b
 def options_for(
     entry: SecondaryEntry, *, folder: Path, primary: str, listen: str, verify_port: int, python: str
 ) -> nsd.NsdOptions:
-    """Everything that its configuration says; opens the key. Raises the errors of `accounts.sealing`."""
+    """Everything that its configuration says; opens the key.
+
+    Raises `SocketTaken` and the errors of `accounts.sealing`.
+    """
     secret = open_sealed(entry.tsig_secret, record=tsig_record(entry.tsig_name)).decode("ascii")
+    folder = folder.resolve()
     return nsd.NsdOptions(
-        folder=folder.resolve(),
+        folder=folder,
+        control=socket_path(folder / "run", "control"),
         listen=listen or f"{entry.address}@{entry.port}",
         primary=primary,
         key_name=entry.tsig_name.rstrip("."),

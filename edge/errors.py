@@ -77,6 +77,13 @@ class EdgeCannotStart(CirrusError):
     """Something on this machine keeps an edge from running."""
 
 
+class SocketTaken(EdgeCannotStart):
+    """The folder in which a unix socket would lie is somebody else's."""
+
+    def __init__(self, folder: object) -> None:
+        super().__init__(f"{folder} belongs to somebody else; set CIRRUS_VAR_DIR to a shorter path.")
+
+
 class PurgeRefused(CirrusError):
     """What is to be purged cannot be meant so: `problems` are sentences, `field` says where they belong."""
 

@@ -12,10 +12,8 @@ import signal
 import socket
 import ssl
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,6 +22,7 @@ import jinja2
 from django.conf import settings
 
 from edge.errors import EdgeCannotStart
+from edge.sockets import socket_path
 from nodes.models import label_validator
 
 HERE = Path(__file__).resolve().parent
@@ -41,8 +40,6 @@ UNKEYED_HEADERS = (
     *("x_original_uri", "x_original_url", "x_override_url", "x_proxy_url"),
     *("x_rewrite_url", "x_url_scheme", "x_wap_profile"),
 )
-#: What a unix socket's path may be long (sun_path in unix(7), less the closing zero).
-MAX_SOCKET_PATH = 107
 
 
 @dataclass(frozen=True)
@@ -228,23 +225,6 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
 # -- files -----------------------------------------------------------------------------------------
 
 
-def socket_path(folder: Path, name: str = "fetch") -> Path:
-    """A socket of this edge, in its folder, or in /tmp if that is too deep.
-
-    `fetch`: where the cache tier meets the fetch tier; `refresh`: where the edge asks itself.
-    """
-    path = folder / f"{name}.sock"
-    if len(str(path)) <= MAX_SOCKET_PATH:
-        return path
-    short = (
-        Path(tempfile.gettempdir()) / f"cirrus-{os.getuid()}-{sha256(str(folder).encode()).hexdigest()[:12]}"
-    )
-    short.mkdir(mode=0o700, exist_ok=True)
-    if short.stat().st_uid != os.getuid():
-        raise EdgeCannotStart(f"{short} belongs to somebody else; set CIRRUS_VAR_DIR to a shorter path.")
-    return short / f"{name}.sock"
-
-
 def _authorities(addresses: Iterable[tuple[str, int]]) -> list[str]:
     return [f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}" for bind, port in addresses]
 
@@ -263,7 +243,7 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
     return environment.get_template("nginx.conf.j2").render(
         node=options.node,
         dir=options.folder,
-        socket=socket_path(options.folder),
+        socket=socket_path(options.folder, "fetch"),
         refresh_socket=socket_path(options.folder, "refresh"),
         modules=[*lua_modules(nginx), *geoip_module(nginx)],
         geoip=cirrus.edge_geoip,
@@ -365,7 +345,7 @@ def _refuse_second(options: EdgeOptions) -> None:
                     f"The edge {options.node} cannot listen on {bind} port {port} ({error.strerror}); "
                     f"{name} chooses another."
                 ) from error
-    path = socket_path(options.folder)
+    path = socket_path(options.folder, "fetch")
     if path.exists():
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(str(path)) == 0:

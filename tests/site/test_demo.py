@@ -168,7 +168,9 @@ def test_an_empty_database_gets_two_edges_that_serve_and_a_domain(tmp_path):
     assert [node.name for node in Node.objects.serving()] == ["edge-1", "edge-2"]
     domain = Domain.objects.get()
     domain.full_clean()
-    assert sorted(domain.hostnames.values_list("name", flat=True)) == ["demo.test", "www.demo.test"]
+    assert sorted(domain.hostnames.values_list("name", flat=True)) == [
+        *("demo.test", "shop.demo.test", "www.demo.test")
+    ]
     assert str(domain.origins.get()) == f"http://127.0.0.1:{config.demo_origin_port}"
     rule = domain.rules.get()
     rule.full_clean()

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.errors import NotOpened, SealingKeyMissing
 from dnszones.errors import UnknownSecondary
 from dnszones.nsd_folder import options_for, secondary_entry, write_folder, zones_for
-from edge.errors import RedisUnreachable
+from edge.errors import RedisUnreachable, SocketTaken
 from edge.store import reaching_redis
 
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
                 entry = secondary_entry(client, secondary)
                 zones, _ = zones_for(client, entry)
             write_folder(options_for(entry, folder=folder, **own), zones)
-        except (UnknownSecondary, RedisUnreachable, NotOpened, SealingKeyMissing) as error:
+        except (UnknownSecondary, RedisUnreachable, NotOpened, SealingKeyMissing, SocketTaken) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{folder} cannot be written ({error.strerror}).") from error
