@@ -122,7 +122,8 @@ def write_version(
     items = [(name, new or "") for name, (_, new) in changes.items()]
     early = items[CHUNK:]
     pipe = client.pipeline(transaction=False)
-    pipe.delete(draft)
+    pipe.delete(draft)  # of a worker that was killed before its version came
+    pipe.execute()
     for chunk in _chunks(early):
         pipe.hset(draft, mapping=dict(chunk))
         pipe.expire(draft, DRAFT_TIME)

@@ -130,6 +130,12 @@ def test_changes_that_were_lost_on_their_way_are_not_taken_for_none(client, monk
     assert read_zone(client, APEX) is None
 
 
+def test_what_a_killed_worker_has_sent_does_not_hold_up_the_next_version(client):
+    client.hset(keys.zone_draft_key(APEX), "half", "of something")
+    assert write(client, ZONE, serial=1)
+    assert read_zone(client, APEX).names == ZONE
+
+
 def test_the_journal_keeps_so_many_versions_and_so_many_bytes(client, settings, monkeypatch):
     settings.CIRRUS = settings.CIRRUS.model_copy(update={"zone_journal": 3})
     before = ZONE
