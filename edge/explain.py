@@ -11,17 +11,29 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
+
+from django.conf import settings
 
 from domains.models import CacheRule
 from domains.rule_summary import rule_summary
 from edge.errors import NotExplained
+from nodes.addresses import address_refusal
 from nodes.models import Node
 
 #: Seconds that one edge may take, and bytes that it may answer.
 PATIENCE, LONGEST = 3, 1_000_000
 
-_opener = build_opener(ProxyHandler({}))  # edges are near; a proxy for the outer world knows none of them
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Nobody at a node's address chooses where we go next."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+# Edges are near; a proxy for the outer world knows none of them.
+_opener = build_opener(ProxyHandler({}), _NoRedirect)
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,8 @@ def _does(rule: dict[str, Any]) -> str:
 
 
 def _ask(node: Node, question: Question) -> dict[str, Any]:
+    if refusal := address_refusal(node.status_host, allow=settings.CIRRUS.origin_allow):
+        raise NotExplained(f"{node.name} is not asked: {refusal}.")
     url = f"http://{node.status_authority}/__cirrus/explain?{question.arguments()}"
     try:
         with _opener.open(url, timeout=PATIENCE) as response:
