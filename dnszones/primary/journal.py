@@ -5,12 +5,14 @@ secondaries ask for the same difference within moments.
 """
 
 import json
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dnszones.primary.difference import Difference, Version, condense
 from dnszones.primary.wire import Encoder
+from dnszones.store import JOURNAL_BYTES
 from dnszones.zonedata import RRset, Soa
 
 #: Unpacked differences that are kept, and only those that have fewer records than this.
@@ -65,11 +67,14 @@ class Journal:
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         self.entries = chain(entries)
         self._unpacked: dict[tuple[int, int], Difference] = {}
+        self._lock = threading.Lock()  # several transfers are planned at once, each in a thread
 
     def followed_by(self, entries: Sequence[Entry], known: Sequence[Difference], most: int) -> "Journal":
-        """A new journal with these entries behind its own, the last `most` of all; `known`: unpacked ones."""
-        made = Journal([*self.entries, *entries][-most:])
-        made._unpacked = dict(self._unpacked)
+        """A new journal with these entries behind its own: of all the last `most`, and no more than
+        `JOURNAL_BYTES`. `known`: unpacked ones."""
+        made = Journal(_newest([*self.entries, *entries][-most:]))
+        with self._lock:
+            made._unpacked = dict(self._unpacked)
         for one in known:
             made._keep(one)
         return made
@@ -95,10 +100,19 @@ class Journal:
         return known or difference(entry, encoder)
 
     def _keep(self, one: Difference) -> None:
-        if one.size <= MOST_RECORDS:
-            self._unpacked[(one.old.serial, one.new.serial)] = one
-        while len(self._unpacked) > UNPACKED:
-            self._unpacked.pop(next(iter(self._unpacked)), None)
+        with self._lock:
+            if one.size <= MOST_RECORDS:
+                self._unpacked[(one.old.serial, one.new.serial)] = one
+            while len(self._unpacked) > UNPACKED:
+                self._unpacked.pop(next(iter(self._unpacked)))
+
+
+def _newest(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The last entries that have no more than `JOURNAL_BYTES` together, as Redis keeps them."""
+    start, left = len(entries), JOURNAL_BYTES
+    while start > 0 and (left := left - len(entries[start - 1].packed)) >= 0:
+        start -= 1
+    return entries[start:]
 
 
 def chain(entries: Sequence[Entry]) -> tuple[Entry, ...]:

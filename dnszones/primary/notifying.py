@@ -108,7 +108,7 @@ class Notifier:
                 await pair.wake.wait()
                 pause = FIRST_PAUSE
                 continue
-            if await self._tell(zone, peer, pair):
+            if await self._told(zone, peer, pair):
                 pair.has = zone.serial
                 self._count()
                 continue
@@ -118,6 +118,15 @@ class Notifier:
                 pause = FIRST_PAUSE
             except TimeoutError:
                 pause = min(2 * pause, LAST_PAUSE)
+
+    async def _told(self, zone: ServedZone, peer: Peer, pair: _Pair) -> bool:
+        """`_tell`; an error of ours costs one attempt, and never the task."""
+        try:
+            return await self._tell(zone, peer, pair)
+        except Exception:
+            logger.exception("%s could not be told of %s", peer.name, zone.apex)
+            self.serving.counters.errors.labels("notify").inc()
+            return False
 
     async def _tell(self, zone: ServedZone, peer: Peer, pair: _Pair) -> bool:
         """One NOTIFY, and looks at what becomes of it; whether the secondary has the version."""

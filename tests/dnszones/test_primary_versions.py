@@ -1,15 +1,19 @@
 """Versions of a zone in the primary: each leads to the next, and differences lead from any to the last."""
 
 import dns.exception
+import dns.message
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from dnszones.primary import journal
+from dnszones.primary.answering import Transfer
 from dnszones.primary.difference import Version, condense
 from dnszones.primary.journal import Entry, Journal, chain, difference
 from dnszones.primary.limits import Budget, Connections
 from dnszones.primary.notifying import source_for
 from dnszones.primary.peers import short_address
+from dnszones.primary.transfer import plan
 from dnszones.primary.wire import MESSAGE_BYTES, Encoder, messages, owner_wire, question
 from dnszones.primary.zone import advance, from_store
 from dnszones.store import StoredZone, pack_changes
@@ -84,22 +88,22 @@ def test_an_entry_that_does_not_follow_or_does_not_fit_is_refused():
         {},
         encode_names({"b": [("TXT", 60, ('"a"',))]}),
     ]
-    journal = entries(zones)
+    versions = entries(zones)
     with pytest.raises(ValueError, match="version 2 does not follow 1"):
-        advance(served(zones[0], 1), journal[1:], at=2.0, most=100)
+        advance(served(zones[0], 1), versions[1:], at=2.0, most=100)
     with pytest.raises(ValueError, match="a is not what version 1 has"):
-        advance(served({}, 1), journal, at=2.0, most=100)
+        advance(served({}, 1), versions, at=2.0, most=100)
     with pytest.raises(ValueError, match="does not follow"):
-        condense(difference(entry, Encoder()) for entry in (journal[0], journal[0]))
+        condense(difference(entry, Encoder()) for entry in (versions[0], versions[0]))
 
 
 def test_a_journal_with_a_hole_begins_behind_it():
-    journal = entries([{}, encode_names({"a": [("TXT", 60, ('"a"',))]}), {}, {}])
-    assert [entry.old.serial for entry in chain([journal[0], *journal[2:]])] == [3]
+    versions = entries([{}, encode_names({"a": [("TXT", 60, ('"a"',))]}), {}, {}])
+    assert [entry.old.serial for entry in chain([versions[0], *versions[2:]])] == [3]
     assert chain([]) == ()
-    assert Journal(journal).since(9) is None
+    assert Journal(versions).since(9) is None
     # An entry that leads elsewhere than to the zone is no help.
-    assert served({}, 2, journal).journal.entries[-1].new.serial == 2
+    assert served({}, 2, versions).journal.entries[-1].new.serial == 2
 
 
 def test_only_the_last_versions_are_kept():
@@ -107,6 +111,24 @@ def test_only_the_last_versions_are_kept():
     made = advance(served({}, 1), entries(zones), at=2.0, most=2)
     assert made.ixfr(3) is None
     assert made.ixfr(4) is not None
+
+
+def test_only_so_many_bytes_of_versions_are_kept(monkeypatch):
+    zones = [{}, *(encode_names({"a": [("TXT", 60, (f'"{n}"',))]}) for n in range(5))]
+    versions = entries(zones)
+    monkeypatch.setattr(journal, "JOURNAL_BYTES", sum(len(entry.packed) for entry in versions[-2:]))
+    zone = served({}, 1)
+    for entry in versions:
+        zone = advance(zone, [entry], at=2.0, most=100)
+    assert zone.ixfr(3) is None
+    assert zone.ixfr(4) is not None
+
+
+def test_a_journal_that_cannot_be_read_costs_a_whole_transfer_and_no_more():
+    damaged = Entry("1-0", Version(1, SOA), Version(2, SOA), b"not packed")
+    query = dns.message.make_query(APEX, "IXFR")
+    asked = Transfer(served({}, 2, [damaged]), None, query, None, since=1)
+    assert plan(asked).label == "ixfr_whole"
 
 
 @pytest.mark.parametrize(
