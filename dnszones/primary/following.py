@@ -7,9 +7,7 @@ that its index is complete (`store.confirm_index`) and said so after the zone wa
 import asyncio
 import gc
 import logging
-import struct
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
