@@ -16,7 +16,9 @@ COPY --from=build /venv /venv
 WORKDIR /cirrus
 COPY manage.py ./
 COPY accounts ./accounts
+COPY alarms ./alarms
 COPY cirrus_site ./cirrus_site
+COPY dnszones ./dnszones
 COPY domains ./domains
 COPY edge ./edge
 COPY nodes ./nodes
