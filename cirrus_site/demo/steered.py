@@ -14,6 +14,7 @@ from cirrus_site.demo.programs import LOOPBACK, SHOP
 from cirrus_site.demo.showcase import x_cache
 from dnszones.models import Zone
 from dnszones.statuses import zone_statuses
+from dnszones.watching import secondaries_watch
 
 #: Steps from a name to an address, at most: a CNAME that leads to itself ends there.
 MOST_STEPS = 8
@@ -36,6 +37,7 @@ def dns_show(config: Config, deadline: float) -> list[str]:
         seen = x_cache(config.demo_http_port, NEWS, bind=address, host=SHOP)
         said.append(f"  http://{address}:{config.demo_http_port}{NEWS}  {seen}")
     zones = list(Zone.objects.published())
+    secondaries_watch(zones=zones, everything=True)  # the scheduled job comes a few seconds later
     statuses = zone_statuses(zones)
     return [*said, *(f"  {zone}: {statuses[zone.pk].sentence}" for zone in zones)]
 
