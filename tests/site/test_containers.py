@@ -40,7 +40,7 @@ def has_a_version(image: str) -> bool:
 def test_compose_mirrors_what_just_up_runs():
     assert set(SERVICES) == {
         *("postgres", "redis", "prepare", "web", "worker", "beat"),
-        *("edge-1", "edge-2"),
+        *("edge-1", "edge-2", "dns-primary"),
     }
 
 
@@ -117,6 +117,7 @@ def test_the_secrets_that_compose_names_are_generated_once(tmp_path):
     assert {f"./secrets/{name}" for name in made} == {each["file"] for each in COMPOSE["secrets"].values()}
     assert made["redis_password"].strip() in made["redis_url"]
     read_config({"DATABASE_URL": made["database_url"].strip(), "REDIS_URL": made["redis_url"].strip()})
+    read_config({"CIRRUS_SEALING_KEYS": made["sealing_keys"].strip()})
     assert os.stat(tmp_path / "secrets").st_mode & 0o077 == 0
     subprocess.run([script], check=True, capture_output=True)
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
