@@ -37,9 +37,12 @@ def secondary_entry(client: "redis.Redis", name: str) -> SecondaryEntry:
 
 def zones_for(client: "redis.Redis", entry: SecondaryEntry) -> tuple[set[str], bool]:
     """The zones that it is given, and whether there are no others: after a loss of Redis some are missing."""
-    present = {str(apex) for apex in client.hkeys(keyspace.ZONES)}
-    complete = client.get(keyspace.ZONES_CONFIRMED) is not None
-    return present if entry.zones is None else present & set(entry.zones), complete
+    pipe = client.pipeline(transaction=True)  # else a build that ends between the two makes a part look whole
+    pipe.hkeys(keyspace.ZONES)
+    pipe.get(keyspace.ZONES_CONFIRMED)
+    names, confirmed = pipe.execute()
+    present = {str(apex) for apex in names}
+    return present if entry.zones is None else present & set(entry.zones), confirmed is not None
 
 
 def options_for(
