@@ -29,6 +29,14 @@ class NotInSync(CirrusError):
         super().__init__(f"Version {serial} of {apex} is not answered by every secondary: {who}.")
 
 
+class ZoneRefused(CirrusError):
+    """The newest build of a zone is not published; the sentence says why."""
+
+    def __init__(self, apex: str, why: str) -> None:
+        self.apex, self.why = apex, why
+        super().__init__(f"The zone {apex} is not published. {why}")
+
+
 class UnknownSecondary(CirrusError):
     """A secondary is named that the primary is not told of."""
 

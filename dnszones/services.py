@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from dnszones.errors import ChallengeRefused
+from dnszones.errors import ChallengeRefused, ZoneRefused
 from dnszones.models import Challenge, Record, Site, Zone
 from dnszones.names import closest_apex, encode_name, full_name, owner_in
 from dnszones.publishing import zones_rebuild
@@ -85,9 +85,12 @@ def _challenged(name: str) -> tuple[Zone, str]:
 def zone_wait(*, zone: Zone, timeout: float = INSYNC_PATIENCE) -> InSync:
     """Publish what is saved of the zone now, and wait until every secondary answers it.
 
-    For workers: it builds and waits itself. Raises `NotInSync`, `BuildBusy`, `NotPublished`.
+    For workers: it builds and waits itself. Raises `NotInSync`, `ZoneRefused`, `BuildBusy`, `NotPublished`.
     """
-    zones_rebuild(only={zone.apex})
+    outcomes = zones_rebuild(only={zone.apex}).outcomes
+    if not outcomes or outcomes[0].refused:
+        # What is answered everywhere then is an older version, without what is waited for.
+        raise ZoneRefused(zone.apex, outcomes[0].refused if outcomes else "It is disabled.")
     zone.refresh_from_db()
     seconds = insync_wait(zone=zone, serial=zone.serial, timeout=timeout)
     return InSync(zone, zone.serial, seconds)

@@ -1,10 +1,11 @@
 """The jobs of the DNS; `cirrus_site/schedule.py` says how often. Each may run twice."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from dnszones.leaving import leaving_settle
 from dnszones.tending import SOON, zones_follow, zones_reconcile, zones_tend
-from dnszones.watching import secondaries_watch
+from dnszones.watching import behind_alarm, secondaries_watch
 
 
 @shared_task(soft_time_limit=110, time_limit=120)
@@ -33,4 +34,5 @@ def rebuild_all() -> None:
 def watch() -> None:
     """Ask the secondaries, and let go of what has left the DNS."""
     secondaries_watch()
+    behind_alarm(now=timezone.now())
     leaving_settle()

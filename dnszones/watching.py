@@ -9,15 +9,24 @@ from datetime import datetime, timedelta
 from django.db.models import Prefetch
 from django.utils import timezone
 
+from alarms.models import Alarm
+from alarms.services import alarms_settle
 from dnszones.asking import TIMEOUT, Question, Seen, ask
 from dnszones.errors import NotInSync
 from dnszones.models import Secondary, SecondaryState, Zone, ZoneVersion
 from dnszones.zonedata import is_newer
+from edge.statuses import clock
 
 logger = logging.getLogger(__name__)
 
 #: How long a secondary that answered the newest version is believed to do so still.
 BELIEVED = timedelta(seconds=30)
+#: A secondary that has been behind for longer raises an alarm: one that was away asks again after two
+#: minutes at most, and one that refuses a version does not get well by itself.
+BEHIND = timedelta(minutes=3)
+BEHIND_ALARM = "secondary_behind"
+#: Zones that its sentence names.
+SOME = 3
 #: Seconds between two questions of somebody who waits.
 POLL = 0.05
 FIELDS = ["serial", "soa_serial", "asked_at", "seen_at", "behind_since", "error"]
@@ -125,6 +134,35 @@ def secondary_lags(*, now: datetime) -> list[Lag]:
         Lag(apex, name, max(0.0, (now - behind).total_seconds()) if behind else 0.0, not error)
         for apex, name, behind, error in rows
     ]
+
+
+def behind_alarm(*, now: datetime) -> None:
+    """Raise an alarm for each secondary that has lacked a version for too long, and clear the others."""
+    behind = SecondaryState.objects.filter(
+        secondary__enabled=True, zone__enabled=True, behind_since__lt=now - BEHIND
+    )
+    rows = behind.order_by("behind_since", "pk").values_list(
+        "secondary__name", "zone__apex", "serial", "error", "behind_since"
+    )
+    found: dict[str, list[str]] = {}
+    for name, apex, serial, error, since in rows:
+        if since:
+            why = error or f"it answers {serial}"
+            found.setdefault(name, []).append(f"{apex} since {clock(since)}: {why}")
+    alarms_settle(
+        kind=BEHIND_ALARM,
+        sentences={name: _behind_sentence(name, zones) for name, zones in found.items()},
+        severity=Alarm.Severity.CRITICAL,
+    )
+
+
+def _behind_sentence(name: str, zones: list[str]) -> str:
+    more = f" and {len(zones) - SOME:,} more" if len(zones) > SOME else ""
+    return (
+        f"The secondary {name} does not answer the newest version of {len(zones):,} "
+        f"zone{'s' if len(zones) > 1 else ''} ({'; '.join(zones[:SOME])}{more}). Its log says why: it may "
+        "not reach the primary, or its verifier has refused the version. Disable one that is gone for good."
+    )
 
 
 def versions_settle(zones: Iterable[Zone], by_zone: dict[int, list[Secondary]]) -> int:

@@ -2,15 +2,19 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
+from alarms.models import Alarm
 from dnszones.asking import Question, ask
-from dnszones.errors import NotInSync
+from dnszones.errors import NotInSync, ZoneRefused
 from dnszones.models import SecondaryState, Zone, ZoneVersion
 from dnszones.services import challenge_publish, zone_wait
 from dnszones.statuses import zone_statuses
-from dnszones.watching import insync_wait, secondaries_watch
+from dnszones.tasks import watch
+from dnszones.watching import BEHIND, BEHIND_ALARM, behind_alarm, insync_wait, secondaries_watch
 from tests.dnszones.factories import RecordFactory, SecondaryFactory, ZoneFactory
 from tests.dnszones.played import PlayedSecondary
 
@@ -118,6 +122,24 @@ def test_a_secondary_that_falls_silent_keeps_what_it_was_seen_with(world):
     assert "does not answer" in state.error
 
 
+def test_a_secondary_that_lacks_a_version_for_minutes_raises_an_alarm(world):
+    """As one does whose verifier refuses the version."""
+    world.settle()
+    RecordFactory(zone=world.zone)
+    world.build()
+    secondaries_watch()
+    behind_alarm(now=timezone.now() + BEHIND - timedelta(seconds=2))
+    assert not Alarm.objects.exists()
+    behind_alarm(now=timezone.now() + BEHIND)
+    alarm = Alarm.objects.open().get(kind=BEHIND_ALARM)
+    assert (alarm.subject, alarm.severity) == ("ns-a", "critical")
+    assert "the newest version of 1 zone (cdn.example since " in alarm.sentence
+    assert f"it answers {SecondaryState.objects.get().serial})" in alarm.sentence
+    world.secondary_follows()
+    watch()
+    assert not Alarm.objects.open().exists()
+
+
 def test_a_disabled_secondary_is_not_waited_for(world):
     spare = SecondaryFactory(name="ns-b", port=world.played.port + 1 if world.played.port < 65_535 else 1)
     world.build()
@@ -190,3 +212,15 @@ def test_who_waits_in_vain_learns_for_whom(world):
     with pytest.raises(NotInSync) as error:
         insync_wait(zone=Zone.objects.get(), serial=world.serial() + 1, timeout=0.3)
     assert error.value.waiting == {"ns-a": f"it answers {world.serial()}"}
+
+
+def test_who_waits_for_what_is_not_published_learns_why_and_not_that_all_is_well(world):
+    world.settle()
+    world.zone.nameservers.all().delete()
+    challenge_publish(name="_acme-challenge.cdn.example", value="x")
+    with pytest.raises(ZoneRefused, match="a zone needs one at least"):
+        zone_wait(zone=world.zone, timeout=1)
+    world.zone.enabled = False
+    world.zone.save()
+    with pytest.raises(ZoneRefused, match="disabled"):
+        zone_wait(zone=world.zone, timeout=1)
