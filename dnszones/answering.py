@@ -31,11 +31,15 @@ Chosen = tuple[tuple[str, ...], tuple[str, ...]]
 
 @dataclass
 class Answering:
-    """The answers by zone, the nodes that they name, and node → the lowest revision that it lacks."""
+    """The answers by zone, the nodes that they name, and node → the lowest revision that it lacks.
+
+    `addresses`: of every node, answered or not.
+    """
 
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     nodes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     awaited: dict[str, int] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()
 
     def waits(self, nodes: Iterable[str], rev: int) -> None:
         """Note that these nodes lack a revision."""
@@ -63,7 +67,9 @@ def answer_sites(
     current = current_mask(facts, located, stored)
     keep_lost(current, facts, located, lost or {})
     steering = steer(facts, [site.placement for site in located], acks, current)
-    result = Answering()
+    result = Answering(
+        addresses=frozenset(some for node in facts.nodes for some in (node.ipv4, node.ipv6) if some)
+    )
     chosen = chosen_nodes(steering)
     wanted = [site.placement.domain_id for site, nodes in zip(located, chosen, strict=True) if any(nodes)]
     allowed = domains_answer(domain_ids=wanted)

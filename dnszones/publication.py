@@ -1,7 +1,7 @@
 """One built zone on its way to Redis: refused, unchanged, or a new version."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from alarms.models import Alarm
 from alarms.services import alarm_clear, alarm_raise
 from dnszones.answering import Answering
-from dnszones.builder import Built
+from dnszones.builder import ADDRESSES, Built
 from dnszones.errors import BuildBusy
 from dnszones.guard import Shrinking, refusal
 from dnszones.models import Zone, ZoneVersion
@@ -58,7 +58,8 @@ class ZonePublication:
         why = self._refusal(before, texts, changes, force)
         if why:
             Zone.objects.filter(pk=self.row.pk).update(warnings=self.built.warnings)
-            note_refusal(self.row, why, alarm=self.stored is not None)
+            # Also where Redis has lost the last good version: then only primaries and secondaries have it.
+            note_refusal(self.row, why, alarm=bool(self.stored or self.row.serial))
             return Outcome(self.row.apex, self.row.serial, len(changes), len(before), why)
         known = self._known_serials()
         same = self.stored and not changes and self.stored.soa == self.built.soa.text()
@@ -127,7 +128,7 @@ class ZonePublication:
                 "changed_names": sorted(changes)[:MOST_NAMES],
                 "names": len(texts),
                 "nodes": sorted(self.answering.nodes[self.row.apex]),
-                "replaced_ttl": replaced_ttl(changes),
+                "replaced_ttl": replaced_ttl(changes, self.answering.addresses),
             },
         )
         old = ZoneVersion.objects.filter(zone=self.row).order_by("-pk").values_list("pk", flat=True)
@@ -143,12 +144,17 @@ def note_refusal(zone: Zone, why: str, *, alarm: bool) -> None:
         alarm_raise(kind=REFUSED, subject=zone.apex, sentence=sentence, severity=Alarm.Severity.CRITICAL)
 
 
-def replaced_ttl(changes: Mapping[str, Change]) -> int:
-    """Seconds for which resolvers may keep something that these changes have replaced or removed."""
+def replaced_ttl(changes: Mapping[str, Change], nodes: Collection[str]) -> int:
+    """Seconds for which resolvers may keep a way to an edge that these changes have replaced or removed.
+
+    `nodes`: the addresses of nodes. What else a zone has (name servers, mail, text) sends nobody to an edge:
+    were it counted, a text that is kept for a day would keep what leaves on the edges for a day.
+    """
     longest = 0
     for old, new in changes.values():
-        gone = set(_readable(old)) - set(_readable(new))
-        longest = max([longest, *(ttl for _, ttl, _ in gone)])
+        for rtype, ttl, data in set(_readable(old)) - set(_readable(new)):
+            if rtype in ADDRESSES and any(address in nodes for address in data):
+                longest = max(longest, ttl)
     return longest
 
 

@@ -105,6 +105,21 @@ def test_the_ttl_that_counts_is_the_one_of_the_answers_that_were_given(world, do
     assert at - timezone.now() > timedelta(seconds=590)
 
 
+def test_what_sends_nobody_to_an_edge_keeps_nothing_on_the_edges(world, domain):
+    zone = Zone.objects.get(apex="shop.example")
+    text = RecordFactory(zone=zone, name="long", type="TXT", value="kept for a day", ttl=86_400)
+    host = RecordFactory(zone=zone, name="mail", type="A", value="203.0.113.1", ttl=86_400)
+    world.settle()
+    text.delete()
+    host.delete()
+    world.settle()
+    domain.delete()
+    gone_for_all(world)
+    with later(61):
+        leaving_settle()
+    assert f"domain:{domain.host}" not in on_edges(world)
+
+
 def test_a_secondary_that_is_behind_keeps_the_domain_on_the_edges(world, domain):
     domain.delete()
     world.build()
