@@ -187,7 +187,8 @@ class NameServer(NormalizedModel):
 
     def clean(self) -> None:
         self.ipv4, self.ipv6 = self.ipv4 or None, self.ipv6 or None
-        inside = self.zone_id and f".{self.name}".endswith(f".{self.zone.apex}")
+        zone = getattr(self, "zone", None)  # of a zone that is being added: not saved, but named
+        inside = zone and zone.apex and f".{self.name}".endswith(f".{zone.apex}")
         if inside and not (self.ipv4 or self.ipv6):
             raise ValidationError(
                 {"ipv4": f"{self} lies inside the zone, so nobody can find it without an address of it here."}
@@ -261,6 +262,8 @@ class Record(models.Model):
     def clean(self) -> None:
         from dnszones.conflicts import record_problem  # it reads the other models
 
+        if self.type == self.Type.CNAME and self.value == f"{self.full_name}.":
+            raise ValidationError({"value": "This CNAME would point at itself, and nothing would be found."})
         if not self.checked_together and (problem := record_problem(self)):
             raise ValidationError({"name": problem})
 

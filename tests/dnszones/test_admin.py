@@ -66,6 +66,12 @@ def test_a_zone_is_added_with_its_name_servers_and_records(admin_client, keyspac
     assert StagedZone.objects.exists()
 
 
+def test_a_new_zone_is_not_added_with_a_name_server_that_nobody_can_find(admin_client, keyspace):
+    answer = admin_client.post(ADD, form("a.example", servers=[{"name": "ns1.a.example"}]))
+    assert any("nobody can find it" in sentence for sentence in sentences_of(answer))
+    assert not Zone.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
@@ -73,6 +79,7 @@ def test_a_zone_is_added_with_its_name_servers_and_records(admin_client, keyspac
         (("w w", "A", "192.0.2.1", ""), "is not a valid name"),
         (("www.b.example.", "A", "192.0.2.1", ""), "lies outside the zone"),
         (("@", "CNAME", "x.b.example", ""), "cannot be a CNAME"),
+        (("www", "CNAME", "www.a.example", ""), "point at itself"),
         (("www", "A", "192.0.2.1", "3"), "greater than or equal to 5"),
         (("_rev", "TXT", "x", ""), "by which Cirrus sees"),
         (("docs", "TXT", "beside", ""), "is a CNAME to x.b.example."),

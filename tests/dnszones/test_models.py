@@ -169,6 +169,12 @@ def test_the_apex_is_no_cname(zone):
     assert "cannot be a CNAME" in refused(zone, "@", "CNAME", "x.example.")
 
 
+def test_a_cname_to_itself_is_refused(zone):
+    assert "point at itself" in refused(zone, "www", "CNAME", "WWW.a.example")
+    record = RecordFactory(zone=zone, name="www", type="CNAME", value="www.www.a.example")
+    record.full_clean()
+
+
 def test_a_record_stands_once(zone):
     RecordFactory(zone=zone, name="www", value="192.0.2.1")
     assert "has this record already" in refused(zone, "www.a.example", "A", " 192.0.2.1")
