@@ -56,9 +56,11 @@ def first_steps(states: list[EdgeState]) -> list[Step]:
     return [
         Step(
             "Add a node",
-            "A node is one machine that runs an edge. It needs a name, a region, an address, the state “up”.",
+            "A node is one machine that runs an edge. It needs a name, a region and an address; "
+            "it comes up by itself when its edge answers.",
             reverse("admin:nodes_node_add"),
-            Node.objects.serving().exists(),
+            # One that is down is an outage (alarms tell of it), no reason to begin again.
+            Node.objects.filter(is_edge=True).exists(),
         ),
         Step(
             "Start its edge",

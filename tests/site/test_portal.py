@@ -131,6 +131,15 @@ def test_the_overview_does_not_send_people_back_to_the_first_steps_in_an_outage(
     assert "The first three steps" not in page
 
 
+def test_the_overview_does_not_send_people_back_when_all_edges_are_down(admin_client, keyspace):
+    node = NodeFactory(name="edge-1")
+    DomainFactory()
+    acknowledge(keyspace, "edge-1")
+    node.state = node.State.DOWN
+    node.save()
+    assert "The first three steps" not in admin_client.get("/admin/").content.decode()
+
+
 def test_times_are_written_so_that_they_sort(admin_client, keyspace):
     domain = DomainFactory()
 
