@@ -40,11 +40,17 @@ class Answering:
     nodes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     awaited: dict[str, int] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
+    acks: Acks = field(default_factory=Acks)
+    epoch: int = 0
 
     def waits(self, nodes: Iterable[str], rev: int) -> None:
         """Note that these nodes lack a revision."""
         for name in nodes:
-            self.awaited[name] = min(rev, self.awaited.get(name, rev))
+            ack = self.acks.of(name)
+            # Who has come so far, and is waited for all the same, refuses a document: what it acknowledges
+            # next may change that, and nothing before.
+            wanted = max(rev, ack.rev + 1) if ack.epoch == self.epoch else rev
+            self.awaited[name] = min(wanted, self.awaited.get(name, wanted))
 
 
 class Located(NamedTuple):
@@ -68,24 +74,28 @@ def answer_sites(
     keep_lost(current, facts, located, lost or {})
     steering = steer(facts, [site.placement for site in located], acks, current)
     result = Answering(
-        addresses=frozenset(some for node in facts.nodes for some in (node.ipv4, node.ipv6) if some)
+        addresses=frozenset(some for node in facts.nodes for some in (node.ipv4, node.ipv6) if some),
+        acks=acks,
+        epoch=facts.epoch,
     )
     chosen = chosen_nodes(steering)
     wanted = [site.placement.domain_id for site, nodes in zip(located, chosen, strict=True) if any(nodes)]
     allowed = domains_answer(domain_ids=wanted)
     addresses = _Addresses(facts)
+    everywhere = _revision_of_all(chosen, acks, facts.epoch)
     for row, (site, nodes) in enumerate(zip(located, chosen, strict=True)):
         result.waits(steering.waiting.get(row, ()), site.placement.since_rev)
         if site.placement.domain_id not in allowed:
             continue
         for apex, name in site.names:
             some = nodes
-            rev = site.placement.alias_revs.get(name, 0)
-            if rev > site.placement.since_rev:
+            # A node may be among them because it is answered already, under other names of the domain.
+            rev = site.placement.alias_revs.get(name, site.placement.since_rev)
+            if rev > everywhere and name != site.placement.access_name:
                 before = addresses.nodes_at(stored, apex, name)
                 if site.placement.answered and lost:
                     before |= frozenset(lost.get(apex, ()))
-                some = _with_alias(site.placement, nodes, rev, acks, before)
+                some = _with_name(site.placement, nodes, rev, acks, before)
                 result.waits({*nodes[0], *nodes[1]} - {*some[0], *some[1]}, rev)
             if any(some):
                 ipv4, ipv6 = addresses.of(some)
@@ -172,12 +182,29 @@ def keep_lost(
             current[row, some] = True
 
 
-def _with_alias(placement: Placement, nodes: Chosen, rev: int, acks: Acks, now: frozenset[str]) -> Chosen:
-    """Those of the nodes that have an alias too, or are answered for it already."""
+def _revision_of_all(chosen: Iterable[Chosen], acks: Acks, epoch: int) -> int:
+    """The revision up to which each of the chosen nodes has everything; -1 where one refuses something."""
+    names = {name for nodes in set(chosen) for family in nodes for name in family}
+    return min(
+        (
+            ack.rev if ack.epoch == epoch and not ack.refusals and not ack.refusals_cut else -1
+            for ack in map(acks.of, names)
+        ),
+        default=-1,
+    )
+
+
+def _with_name(placement: Placement, nodes: Chosen, rev: int, acks: Acks, now: frozenset[str]) -> Chosen:
+    """Those of the nodes that have a name of the domain too, or are answered for it already (`now`).
+
+    `rev`: the revision of the domain's document that brought the name.
+    """
+    document, brought = f"domain:{placement.document}", (placement.epoch, rev)
 
     def has(name: str) -> bool:
         ack: Ack = acks.of(name)
-        return name in now or ack.has(epoch=placement.epoch, rev=rev)
+        knows = ack.has(epoch=placement.epoch, rev=rev) and not ack.refusals_cut
+        return name in now or (knows and ack.refused(document=document)[0] < brought)
 
     return tuple(filter(has, nodes[0])), tuple(filter(has, nodes[1]))
 

@@ -9,13 +9,13 @@ from dnszones.watching import behind_alarm, secondaries_watch
 
 
 @shared_task(soft_time_limit=110, time_limit=120)
-def rebuild(attempt: int = 0) -> None:
+def rebuild(attempt: int = 0, chain: str = "") -> None:
     """Build the zones that are staged, and again while edges catch up with what is to be answered."""
-    followed = zones_follow(attempt=attempt)
+    followed = zones_follow(attempt=attempt, chain=chain)
     if followed.published:
         watch.apply_async(countdown=SOON)
     if followed.again:
-        rebuild.apply_async(kwargs={"attempt": attempt + 1}, countdown=SOON)
+        rebuild.apply_async(kwargs={"attempt": attempt + 1, "chain": followed.chain}, countdown=SOON)
 
 
 @shared_task(soft_time_limit=110, time_limit=120)

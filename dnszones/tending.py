@@ -2,8 +2,9 @@
 
 import json
 import logging
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from dnszones.errors import BuildBusy
 from dnszones.models import StagedZone, Zone
@@ -21,36 +22,54 @@ SOON, TRIES = 0.25, 60
 
 @dataclass(frozen=True)
 class Followed:
-    """What a build came to. `again`: it is worth trying again after `SOON` seconds; `published`: something
-    was, so that the secondaries are worth asking."""
+    """What a build came to. `again`: it is worth trying again after `SOON` seconds, as part of `chain`;
+    `published`: something was, so that the secondaries are worth asking."""
 
     again: bool = False
     published: bool = False
+    chain: str = ""
 
 
-def zones_follow(*, attempt: int = 0) -> Followed:
+@dataclass(frozen=True)
+class Awaited:
+    """For whom the newest build waits: node → revision, of this epoch. `chain`: who tries again."""
+
+    chain: str = ""
+    epoch: int = 0
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    unpublished: bool = False
+
+
+def zones_follow(*, attempt: int = 0, chain: str = "") -> Followed:
     """Build what is staged; at a further attempt, only if an edge that was waited for has caught up.
 
-    What cannot be built now stays staged.
+    Of many builds that wait, only the last is followed by further attempts, which name its `chain`. What
+    cannot be built now stays staged.
     """
+    chain = chain or secrets.token_hex(8)
     try:
-        if attempt and not StagedZone.objects.exists() and not _caught_up():
-            return Followed(again=attempt < TRIES)
+        if attempt:
+            awaited = read_awaited()
+            if awaited is None or awaited.chain != chain:
+                return Followed()  # a newer build is followed, or nobody is waited for any more
+            if not StagedZone.objects.exists() and not _caught_up(awaited):
+                return Followed(again=attempt < TRIES, chain=chain)
         result = zones_rebuild()
-        note_awaited(result)
+        note_awaited(result, chain=chain)
     except (BuildBusy, NotPublished) as error:
         logger.warning("the zones wait: %s", error)
         return Followed()
     return Followed(
         again=bool(result.awaited or result.unpublished) and attempt < TRIES,
         published=any(outcome.changed and not outcome.refused for outcome in result.outcomes),
+        chain=chain,
     )
 
 
 def zones_tend() -> bool:
     """The scheduled job: build where something is staged, awaited and there, or lost; whether it built."""
     try:
-        if not (StagedZone.objects.exists() or _caught_up() or _lost()):
+        if not (StagedZone.objects.exists() or _caught_up(read_awaited()) or _lost()):
             return False
         note_awaited(zones_rebuild(patience=1))
     except (BuildBusy, NotPublished) as error:
@@ -69,26 +88,35 @@ def zones_reconcile() -> None:
         logger.warning("the zones were not compared: %s", error)
 
 
-def note_awaited(result: Rebuilt) -> None:
-    """Keep in Redis for which edges and revisions the newest build waits."""
-    with reaching_redis() as client:
-        if result.awaited or result.unpublished:
-            said = {"nodes": result.awaited, "unpublished": result.unpublished}
-            client.set(keyspace.ZONES_AWAITED, json.dumps(said))
-        else:
+def note_awaited(result: Rebuilt, *, chain: str = "") -> None:
+    """Keep in Redis for which edges and revisions the newest build waits; without `chain` who follows the
+    last one follows on."""
+    if not (result.awaited or result.unpublished):
+        with reaching_redis() as client:
             client.delete(keyspace.ZONES_AWAITED)
+        return
+    if not chain and (before := read_awaited()):
+        chain = before.chain
+    said = Awaited(chain, result.epoch, result.awaited, result.unpublished)
+    with reaching_redis() as client:
+        client.set(keyspace.ZONES_AWAITED, json.dumps(asdict(said)))
 
 
-def _caught_up() -> bool:
-    """Whether somebody for whom the newest build waits has come as far."""
+def read_awaited() -> Awaited | None:
+    """The same; None where nobody is waited for."""
     with reaching_redis() as client:
         text = client.get(keyspace.ZONES_AWAITED)
-    if not text:
+    return Awaited(**json.loads(str(text))) if text else None
+
+
+def _caught_up(awaited: Awaited | None) -> bool:
+    """Whether somebody who is waited for has come as far."""
+    if awaited is None:
         return False
-    said = json.loads(str(text))
-    awaited: Mapping[str, int] = said["nodes"]
-    acks = read_acks(awaited)
-    return bool(said["unpublished"]) or any(acks.of(name).rev >= rev for name, rev in awaited.items())
+    acks = read_acks(awaited.nodes)
+    return awaited.unpublished or any(
+        acks.of(name).has(epoch=awaited.epoch, rev=rev) for name, rev in awaited.nodes.items()
+    )
 
 
 def _lost() -> bool:
