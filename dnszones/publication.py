@@ -3,10 +3,11 @@
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import redis
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from alarms.models import Alarm
@@ -16,14 +17,16 @@ from dnszones.builder import ADDRESSES, Built
 from dnszones.errors import BuildBusy
 from dnszones.guard import Shrinking, refusal
 from dnszones.models import Zone, ZoneVersion
+from dnszones.models.zone import MOST_TTL
 from dnszones.serials import newest, next_serial
 from dnszones.store import StoredZone, read_seen, write_version
 from dnszones.zonedata import Change, RRset, Texts, decode_rrsets, diff
 
 #: Names that a version keeps for people to read.
 MOST_NAMES = 50
-#: How many versions of a zone are remembered.
-MOST_VERSIONS = 500
+#: How many versions of a zone are remembered, beside those that have replaced answers with a longer TTL than
+#: this (seconds): these, until it has passed.
+MOST_VERSIONS, SHORT_TTL = 500, 3_600
 
 REFUSED = "zone_refused"
 
@@ -67,7 +70,7 @@ class ZonePublication:
             outcome = Outcome(self.row.apex, self.stored.serial, 0, len(texts))
             if self.row.serial != self.stored.serial:
                 # It was written by a worker that was killed before it could note it.
-                self._note_version(self.stored.serial, {}, texts)
+                self._note_version(self.stored.serial, {}, texts, known=False)
             if not self.as_noted(outcome):
                 self._note_built(self.stored.serial)
             return outcome
@@ -83,7 +86,8 @@ class ZonePublication:
         )
         if not written:
             raise BuildBusy
-        self._note_version(serial, changes, texts)
+        # Where Redis had lost the zone, what this version replaces is not known.
+        self._note_version(serial, changes, texts, known=bool(self.stored or not self.row.serial))
         self._note_built(serial)
         return Outcome(self.row.apex, serial, len(changes), len(texts))
 
@@ -117,7 +121,7 @@ class ZonePublication:
         )
         alarm_clear(kind=REFUSED, subject=self.row.apex)
 
-    def _note_version(self, serial: int, changes: Mapping[str, Change], texts: Texts) -> None:
+    def _note_version(self, serial: int, changes: Mapping[str, Change], texts: Texts, *, known: bool) -> None:
         ZoneVersion.objects.update_or_create(
             zone=self.row,
             serial=serial,
@@ -128,12 +132,28 @@ class ZonePublication:
                 "changed_names": sorted(changes)[:MOST_NAMES],
                 "names": len(texts),
                 "nodes": sorted(self.answering.nodes[self.row.apex]),
-                "replaced_ttl": replaced_ttl(changes, self.answering.addresses),
+                "replaced_ttl": replaced_ttl(changes, self.answering.addresses)
+                if known
+                else self._usual_ttl(texts),
             },
         )
-        old = ZoneVersion.objects.filter(zone=self.row).order_by("-pk").values_list("pk", flat=True)
-        if len(pks := list(old[MOST_VERSIONS : MOST_VERSIONS + 1])):
-            ZoneVersion.objects.filter(zone=self.row, pk__lte=pks[0]).delete()
+        self._forget_versions()
+
+    def _usual_ttl(self, texts: Texts) -> int:
+        """Of the ways to edges that the zone has now: those that it had before were kept as long, mostly."""
+        ways = {text: (text, None) for text in set(texts.values())}
+        return max(self.row.default_ttl, replaced_ttl(ways, self.answering.addresses))
+
+    def _forget_versions(self) -> None:
+        """Forget old versions, but none that has replaced an answer which resolvers may still hold."""
+        versions = ZoneVersion.objects.filter(zone=self.row)
+        newest_first = versions.order_by("-pk").values_list("pk", flat=True)
+        if not (pks := list(newest_first[MOST_VERSIONS : MOST_VERSIONS + 1])):
+            return
+        now, old = timezone.now(), versions.filter(pk__lte=pks[0])
+        over = Q(insync_at=None) | Q(insync_at__lt=now - timedelta(seconds=SHORT_TTL))
+        old.filter(over, replaced_ttl__lte=SHORT_TTL).delete()
+        old.filter(insync_at__lt=now - timedelta(seconds=MOST_TTL)).delete()
 
 
 def note_refusal(zone: Zone, why: str, *, alarm: bool) -> None:

@@ -1,14 +1,17 @@
 """From SQL to Redis: what is published, when the serial stays, and what is refused."""
 
 import time
+from datetime import timedelta
 
 import pytest
 import redis
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from alarms.models import Alarm
+from dnszones import publication
 from dnszones.errors import BuildBusy
 from dnszones.models import Site, StagedZone, Zone, ZoneVersion
 from dnszones.publication import REFUSED
@@ -194,6 +197,36 @@ def test_a_redis_that_lost_the_zone_does_not_open_the_door_to_a_shrunken_one(key
         record.delete()
     assert "20 of 22 names" in zones_rebuild().outcomes[0].refused
     assert stored(keyspace) is None
+    assert Alarm.objects.open().get(kind=REFUSED).subject == "cdn.example"
+
+
+def test_a_version_is_remembered_for_as_long_as_the_answers_live_that_it_has_replaced(
+    keyspace, edges, zone, monkeypatch
+):
+    monkeypatch.setattr(publication, "MOST_VERSIONS", 2)
+    record = RecordFactory(zone=zone, type="A", value="192.0.2.1", ttl=86_400)
+    zones_rebuild()
+    record.delete()
+    zones_rebuild()
+    ZoneVersion.objects.update(insync_at=timezone.now() - timedelta(seconds=3_700))
+    for _ in range(4):
+        RecordFactory(zone=zone)
+        zones_rebuild()
+    assert [*ZoneVersion.objects.values_list("replaced_ttl", flat=True)] == [0, 0, 86_400]
+    ZoneVersion.objects.update(insync_at=timezone.now() - timedelta(days=8))
+    RecordFactory(zone=zone)
+    zones_rebuild()
+    assert ZoneVersion.objects.count() == 2
+
+
+def test_what_redis_has_lost_counts_as_replaced(keyspace, edges, zone):
+    domain = DomainFactory()
+    caught_up(keyspace)
+    zones_rebuild()
+    keyspace.client.delete(names.zone_key("cdn.example"), names.zone_names_key("cdn.example"))
+    domain.delete()
+    zones_rebuild()
+    assert ZoneVersion.objects.first().replaced_ttl == zone.default_ttl
 
 
 def test_a_zone_without_name_servers_waits_for_one(keyspace):
