@@ -116,6 +116,11 @@ def node_withdrawn(*, node: Node, ttl: int) -> bool:
     return bool(noted)
 
 
+def node_answers_again(*, node: Node) -> None:
+    """Note that the DNS answers with this draining node once more: no other was left."""
+    Node.objects.filter(pk=node.pk, state=Node.State.DRAINING).update(withdrawn_at=None, safe_to_stop_at=None)
+
+
 def safe_to_stop(node: Node, *, now: datetime | None = None) -> SafeToStop:
     """Whether, or when, the machine of this node may be stopped."""
     now = now or timezone.now()
