@@ -33,7 +33,8 @@ Chosen = tuple[tuple[str, ...], tuple[str, ...]]
 class Answering:
     """The answers by zone, the nodes that they name, and node → the lowest revision that it lacks.
 
-    `addresses`: of every node, answered or not.
+    `addresses`: of every node, answered or not. `postponed`: there are new sites that cannot be answered at
+    this moment, because documents are being published.
     """
 
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
@@ -42,6 +43,7 @@ class Answering:
     addresses: frozenset[str] = frozenset()
     acks: Acks = field(default_factory=Acks)
     epoch: int = 0
+    postponed: bool = False
 
     def waits(self, nodes: Iterable[str], rev: int) -> None:
         """Note that these nodes lack a revision."""
@@ -66,7 +68,7 @@ def answer_sites(
     """Choose the nodes of every site that has a name in our zones, and note that it is answered.
 
     `stored`: what is answered now. `lost`: of zones that Redis had and has lost, the nodes that they
-    answered with. Raises `NotPublished`.
+    answered with.
     """
     located = locate(facts)
     acks = read_acks(node.name for node in facts.nodes)
@@ -81,6 +83,7 @@ def answer_sites(
     chosen = chosen_nodes(steering)
     wanted = [site.placement.domain_id for site, nodes in zip(located, chosen, strict=True) if any(nodes)]
     allowed = domains_answer(domain_ids=wanted)
+    result.postponed = len(allowed) < len({*wanted})
     addresses = _Addresses(facts)
     everywhere = _revision_of_all(chosen, acks, facts.epoch)
     for row, (site, nodes) in enumerate(zip(located, chosen, strict=True)):

@@ -42,7 +42,8 @@ PATIENCE = 30.0
 @dataclass
 class Rebuilt:
     """A whole build. `awaited`: node → the lowest revision that a name waits for, in this epoch;
-    `unpublished`: there are documents that are not even in Redis. Either is a reason to build again soon."""
+    `unpublished`: there are documents that are not even in Redis, or are just being written. Either is a
+    reason to build again soon."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -116,7 +117,11 @@ def _publish_all(
     rows = {zone.apex: zone for zone in Zone.objects.published()}
     lost = {apex: nodes_of(rows[apex]) for apex, zone in stored.items() if not zone and apex in rows}
     answering = answer_sites(facts, {apex: zone.names for apex, zone in stored.items() if zone}, lost)
-    result = Rebuilt(awaited=answering.awaited, unpublished=facts.unpublished, epoch=facts.epoch)
+    result = Rebuilt(
+        awaited=answering.awaited,
+        unpublished=facts.unpublished or answering.postponed,
+        epoch=facts.epoch,
+    )
     texts: dict[tuple[RRset, ...], str] = {}
     around, seen = Neighbourhood(zones.values()), _seen_serials()
     unchanged: list[int] = []

@@ -5,14 +5,14 @@ from django.utils import timezone
 
 from dnszones.leaving import leaving_settle
 from dnszones.tending import SOON, zones_follow, zones_reconcile, zones_tend
-from dnszones.watching import behind_alarm, secondaries_watch
+from dnszones.watching import behind_alarm, secondaries_watch, watch_begins, watch_is_due
 
 
 @shared_task(soft_time_limit=110, time_limit=120)
 def rebuild(attempt: int = 0, chain: str = "") -> None:
     """Build the zones that are staged, and again while edges catch up with what is to be answered."""
     followed = zones_follow(attempt=attempt, chain=chain)
-    if followed.published:
+    if followed.published and watch_is_due():
         watch.apply_async(countdown=SOON)
     if followed.again:
         rebuild.apply_async(kwargs={"attempt": attempt + 1, "chain": followed.chain}, countdown=SOON)
@@ -33,6 +33,7 @@ def rebuild_all() -> None:
 @shared_task(soft_time_limit=50, time_limit=60)
 def watch() -> None:
     """Ask the secondaries, and let go of what has left the DNS."""
+    watch_begins()
     secondaries_watch()
     behind_alarm(now=timezone.now())
     leaving_settle()

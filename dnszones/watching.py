@@ -15,7 +15,9 @@ from dnszones.asking import TIMEOUT, Question, Seen, ask
 from dnszones.errors import NotInSync
 from dnszones.models import Secondary, SecondaryState, Zone, ZoneVersion
 from dnszones.zonedata import is_newer
+from edge import keyspace
 from edge.statuses import clock
+from edge.store import reaching_redis
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ BEHIND = timedelta(minutes=3)
 BEHIND_ALARM = "secondary_behind"
 #: Zones that its sentence names.
 SOME = 3
+#: Seconds for which a look that was asked for and has not begun is trusted to be still there.
+WAITING_TIME = 30
 #: Seconds between two questions of somebody who waits.
 POLL = 0.05
 FIELDS = ["serial", "soa_serial", "asked_at", "seen_at", "behind_since", "error"]
@@ -44,6 +48,21 @@ def secondaries_by_zone(zones: Iterable[Zone]) -> dict[int, list[Secondary]]:
     )
     limited = [(secondary, {zone.pk for zone in secondary.zones.all()}) for secondary in enabled]
     return {zone.pk: [s for s, some in limited if not some or zone.pk in some] for zone in zones}
+
+
+def watch_is_due() -> bool:
+    """Whether a look at the secondaries is to be asked for; False where one waits to begin already.
+
+    With a secondary that is silent each takes seconds: they must not pile up before a worker.
+    """
+    with reaching_redis() as client:
+        return bool(client.set(keyspace.ZONES_WATCH, "1", nx=True, ex=WAITING_TIME))
+
+
+def watch_begins() -> None:
+    """Who publishes from now on asks for another look."""
+    with reaching_redis() as client:
+        client.delete(keyspace.ZONES_WATCH)
 
 
 def secondaries_watch(*, zones: Iterable[Zone] | None = None, everything: bool = False) -> int:

@@ -19,6 +19,8 @@ HEALTH_ASKED = "cdn:health-asked"
 #: The one right to build zones, and the note that a worker has been asked to.
 ZONES_LOCK = "cdn:lock:zones"
 ZONES_POKE = "cdn:lock:zones:asked"
+#: The note that a worker has been asked to look at the secondaries.
+ZONES_WATCH = "cdn:lock:zones:watch"
 
 #: apex → serial of every zone; the stream that the hidden primary waits at; the time at which somebody
 #: last said that the index is complete; and who is given the zones.

@@ -1,5 +1,6 @@
 """What can be asked and done about the edges. Every answer holds with Redis down: it says so then."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,10 +29,13 @@ from edge.statuses import (
 )
 from nodes.models import Node
 
+logger = logging.getLogger(__name__)
+
 #: Publications whose times are noted in one go.
 SETTLE = 500
-#: Seconds that a build of zones waits for its turn to note what it answers.
-ANSWER_PATIENCE = 10.0
+#: Seconds that a build of zones waits for its turn to note what it answers: no longer, since a node that is
+#: down waits to leave the DNS meanwhile.
+ANSWER_PATIENCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ def outbox_retry(*, ids: Iterable[int]) -> None:
 def domains_answer(*, domain_ids: Iterable[int]) -> set[int]:
     """Note that DNS is about to give these domains' names to clients: from now on they leave there first.
 
-    Those that may be answered: the edges have (or are getting) their documents. Raises `NotPublished`.
+    Those that may be answered: the edges have (or are getting) their documents. While documents cannot be
+    published (or many are), those that were not answered before are not among them: they are asked again.
     """
     wanted = set(domain_ids)
     live = Publication.objects.filter(kind=Kind.DOMAIN, live=True)
@@ -207,11 +212,15 @@ def domains_answer(*, domain_ids: Iterable[int]) -> set[int]:
     new = sorted(wanted - known)
     for start in range(0, len(new), SETTLE):
         some = new[start : start + SETTLE]
-        # Nobody withdraws a document while we note this; whoever does so later, sees it.
-        with publishing(patience=ANSWER_PATIENCE):
-            rows = live.filter(object_id__in=some)
-            known |= {*rows.values_list("object_id", flat=True)}
-            rows.update(answered=True)
+        try:
+            # Nobody withdraws a document while we note this; whoever does so later, sees it.
+            with publishing(patience=ANSWER_PATIENCE):
+                rows = live.filter(object_id__in=some)
+                known |= {*rows.values_list("object_id", flat=True)}
+                rows.update(answered=True)
+        except NotPublished as error:
+            logger.warning("%d new domains are not answered yet: %s", len(new) - start, error)
+            break
     return wanted & known
 
 

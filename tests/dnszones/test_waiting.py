@@ -6,8 +6,12 @@ import pytest
 
 from dnszones.models import Zone
 from dnszones.publishing import zones_rebuild
+from dnszones.tasks import watch
 from dnszones.tending import zones_follow
+from dnszones.watching import watch_is_due
+from edge import keyspace
 from edge.models import Publication
+from nodes.models import Node
 from tests.dnszones.factories import RecordFactory, ZoneFactory
 from tests.edge.keyspace_reader import acknowledge, meta
 from tests.factories import DomainFactory, HostNameFactory
@@ -95,3 +99,25 @@ def test_of_many_builds_that_wait_for_an_edge_only_the_last_is_followed(world):
     assert zones_follow(attempt=1, chain=second.chain).again
     world.edges_catch_up()
     assert zones_follow(attempt=2, chain=second.chain).published
+
+
+def test_a_node_leaves_the_dns_while_documents_are_being_published(world, domain):
+    new = DomainFactory()
+    world.edges_catch_up()
+    node = Node.objects.get(name="edge-2")
+    node.state = Node.State.DOWN
+    node.save()
+    with world.redis.client.lock(keyspace.PUBLISH_LOCK, timeout=60):
+        followed = zones_follow()
+    assert world.addresses(world.access(domain)) == {"192.0.2.1"}
+    assert world.addresses(world.access(new)) == set()
+    assert followed.again
+    assert zones_follow(attempt=1, chain=followed.chain).published
+    assert world.addresses(world.access(new)) == {"192.0.2.1"}
+
+
+def test_many_versions_ask_for_one_look_at_the_secondaries(world):
+    assert watch_is_due()
+    assert not watch_is_due()
+    watch()
+    assert watch_is_due()
