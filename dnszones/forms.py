@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from dnszones.conflicts import Row, conflict, cuts_of, taken_names
 from dnszones.models import Challenge, Record, Secondary, Site
+from dnszones.names import encode_name
 from dnszones.secondaries import KEY_BYTES
 from dnszones.services import override_problem
 
@@ -105,6 +106,10 @@ class SecondaryForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Secondary
         fields = ["name", "enabled", "address", "port", "zones", "tsig_name", "tsig_algorithm", "notes"]
+
+    def clean_tsig_name(self) -> str:
+        """A key's name is a DNS name: one that is none would spoil the configuration of its secondary."""
+        return encode_name(self.cleaned_data["tsig_name"], wildcard=False)
 
     def clean_secret(self) -> str:
         text: str = self.cleaned_data["secret"].strip()

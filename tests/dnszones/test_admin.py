@@ -221,6 +221,20 @@ def test_a_weak_or_broken_key_is_refused(admin_client, zone, secret, why):
     assert any(why in sentence for sentence in sentences_of(answer))
 
 
+@pytest.mark.parametrize("name", ['a"\nkey: b', "my key", "a..b"])
+def test_a_key_has_a_name_that_dns_knows(admin_client, zone, name):
+    answer = admin_client.post("/admin/dnszones/secondary/add/", secondary(tsig_name=name))
+    assert answer.status_code == 200
+    assert not Secondary.objects.exists()
+
+
+def test_a_key_has_one_name_however_it_is_written(admin_client, zone):
+    admin_client.post("/admin/dnszones/secondary/add/", secondary(tsig_name="Key-A."))
+    assert Secondary.objects.get().tsig_name == "key-a"
+    answer = admin_client.post("/admin/dnszones/secondary/add/", secondary(name="ns-b", tsig_name="KEY-a"))
+    assert "Secondary with this Key name already exists." in sentences_of(answer)
+
+
 def test_a_renamed_key_needs_its_secret(admin_client, zone):
     admin_client.post("/admin/dnszones/secondary/add/", secondary())
     states = {"states-TOTAL_FORMS": 0, "states-INITIAL_FORMS": 0}
