@@ -86,8 +86,9 @@ class ZonePublication:
         )
         if not written:
             raise BuildBusy
-        # Where Redis had lost the zone, what this version replaces is not known.
-        self._note_version(serial, changes, texts, known=bool(self.stored or not self.row.serial))
+        # Where Redis had lost the newest version, what this one replaces is not known.
+        before_serial = self.stored.serial if self.stored else 0
+        self._note_version(serial, changes, texts, known=before_serial == self.row.serial)
         self._note_built(serial)
         return Outcome(self.row.apex, serial, len(changes), len(texts))
 
@@ -132,9 +133,9 @@ class ZonePublication:
                 "changed_names": sorted(changes)[:MOST_NAMES],
                 "names": len(texts),
                 "nodes": sorted(self.answering.nodes[self.row.apex]),
-                "replaced_ttl": replaced_ttl(changes, self.answering.addresses)
-                if known
-                else self._usual_ttl(texts),
+                "replaced_ttl": max(
+                    replaced_ttl(changes, self.answering.addresses), 0 if known else self._usual_ttl(texts)
+                ),
             },
         )
         self._forget_versions()

@@ -104,7 +104,8 @@ def zones_rebuild(*, force: bool = False, only: Collection[str] = (), patience: 
         result = _publish_all(client, facts, facts_at, forced=forced, only=only)
         if not only:
             result.removed = _remove_gone(client, staged, facts)
-            confirm_index(client, every)
+            # One that was never published is not served, and cannot be missing.
+            confirm_index(client, {outcome.apex for outcome in result.outcomes if outcome.serial})
             _forget(staged)
     return result
 

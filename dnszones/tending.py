@@ -120,8 +120,11 @@ def _caught_up(awaited: Awaited | None) -> bool:
 
 
 def _lost() -> bool:
-    """Whether Redis lacks a zone, or holds another version than the one that we know of."""
-    known = dict(Zone.objects.published().filter(serial__gt=0).values_list("apex", "serial"))
+    """Whether Redis lacks a zone, or holds another version than the one that we know of.
+
+    One whose newest build was refused is not built again and again for that.
+    """
+    known = dict(Zone.objects.published().filter(serial__gt=0, refusal="").values_list("apex", "serial"))
     with reaching_redis() as client:
         stored = client.hgetall(keyspace.ZONES) if known else {}
     return any(stored.get(apex) != str(serial) for apex, serial in known.items())

@@ -219,6 +219,38 @@ def test_a_version_is_remembered_for_as_long_as_the_answers_live_that_it_has_rep
     assert ZoneVersion.objects.count() == 2
 
 
+def test_a_zone_that_waits_for_a_name_server_does_not_keep_the_index_from_being_complete(keyspace, zone):
+    keyspace.client.delete(names.ZONES_CONFIRMED)
+    ZoneFactory(apex="bare.example", server=False)
+    zones_rebuild()
+    assert keyspace.client.get(names.ZONES_CONFIRMED)
+
+
+def test_a_lost_zone_that_is_refused_is_not_built_again_and_again(keyspace, zone):
+    made = [RecordFactory(zone=zone) for _ in range(20)]
+    zones_rebuild()
+    keyspace.client.flushall()
+    for record in made:
+        record.delete()
+    assert zones_rebuild().outcomes[0].refused
+    assert not zones_tend()
+
+
+def test_what_an_older_redis_does_not_know_counts_as_replaced(keyspace, edges, zone):
+    keys = names.zone_key("cdn.example"), names.zone_names_key("cdn.example"), names.ZONES
+    before, old = {key: keyspace.client.hgetall(key) for key in keys}, serial(keyspace)
+    domain = DomainFactory()
+    caught_up(keyspace)
+    zones_rebuild()
+    assert serial(keyspace) != old
+    for key, fields in before.items():
+        keyspace.client.delete(key)
+        keyspace.client.hset(key, mapping=fields)
+    domain.delete()
+    zones_rebuild()
+    assert ZoneVersion.objects.first().replaced_ttl == zone.default_ttl
+
+
 def test_what_redis_has_lost_counts_as_replaced(keyspace, edges, zone):
     domain = DomainFactory()
     caught_up(keyspace)
