@@ -11,19 +11,21 @@ from edge.statuses import PublicationStatus, clock, duration, names
 
 def zone_statuses(zones: Iterable[Zone]) -> dict[int, PublicationStatus]:
     """The line of each zone, in a constant number of queries."""
-    some = list(zones)
+    ids = [zone.pk for zone in zones]
+    staged = {
+        row.zone_id: row.staged_at
+        for row in StagedZone.objects.filter(zone_id__in=[EVERY, *ids]).order_by("-pk")
+    }
+    # Read after that: a build that ends meanwhile is else seen neither as waiting nor as done. The caller's
+    # rows may be older than the save that is shown.
+    some = list(Zone.objects.filter(pk__in=ids))
     by_zone = secondaries_by_zone(some)
-    ids = [zone.pk for zone in some]
     states = {(s.zone_id, s.secondary_id): s for s in SecondaryState.objects.filter(zone__in=ids)}
     wanted = [zone.serial for zone in some]
     versions = {
         version.zone_id: version
         for version in ZoneVersion.objects.filter(zone__in=ids, serial__in=wanted)
         if version.serial == next(zone.serial for zone in some if zone.pk == version.zone_id)
-    }
-    staged = {
-        row.zone_id: row.staged_at
-        for row in StagedZone.objects.filter(zone_id__in=[EVERY, *ids]).order_by("-pk")
     }
 
     def line(zone: Zone) -> PublicationStatus:

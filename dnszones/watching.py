@@ -68,9 +68,10 @@ def watch_begins() -> None:
 def secondaries_watch(*, zones: Iterable[Zone] | None = None, everything: bool = False) -> int:
     """Ask what is not known to be in sync (or was not asked for a while), and note it.
 
+    Of a zone that was never published there is nothing to ask.
     Returns how many versions are in sync since now.
     """
-    watched = list(zones if zones is not None else Zone.objects.published().filter(serial__gt=0))
+    watched = [zone for zone in (Zone.objects.published() if zones is None else zones) if zone.serial]
     by_zone = secondaries_by_zone(watched)
     states = {
         (state.zone_id, state.secondary_id): state

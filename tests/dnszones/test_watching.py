@@ -35,6 +35,20 @@ def line(zone):
     return zone_statuses([zone])[zone.pk]
 
 
+def test_the_line_is_of_now_and_not_of_when_the_row_was_read(keyspace):
+    zone = ZoneFactory(apex="a.example")
+    Zone.objects.filter(pk=zone.pk).update(serial=7, refusal="It would remove 40 of 63 names.")
+    assert zone_statuses([zone])[zone.pk].sentence == "not published: It would remove 40 of 63 names"
+
+
+def test_nobody_is_behind_with_a_zone_that_was_never_published(keyspace, played):
+    zone = ZoneFactory(apex="a.example")
+    SecondaryFactory(port=played.port)
+    secondaries_watch(zones=[zone])
+    assert not SecondaryState.objects.exists()
+    assert played.tcp_questions == 0
+
+
 def test_marker_and_serial_are_read(played):
     played.serials["a.example"] = 4_000_000_000
     assert seen(played).serial == seen(played).soa_serial == 4_000_000_000
