@@ -1,5 +1,6 @@
 """`just up`, whole: everything starts, an edge serves on without Redis, Ctrl-C leaves nothing behind."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -135,6 +136,15 @@ class Demo:
             connection.close()
 
 
+def open_files(pid: int) -> list[str]:
+    """What a process has open."""
+    found = []
+    for number in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(number))
+    return found
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
     running = Demo(tmp_path)
@@ -189,6 +199,10 @@ def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
     assert "on 2 of 2 edges" in text
     for port in demo.edges:
         assert f"curl -sD- -o /dev/null -H 'Host: {HOST}' http://127.0.0.1:{port}/" in text
+
+    # Once the processes that use SQLite are stopped, nobody holds it open: a backup can be put in its place.
+    for pid in {demo.process.pid, *(kept["keeper"] for kept in demo.states().values())}:
+        assert not [path for path in open_files(pid) if "sqlite3" in path]
 
     # A purge has been shown: cached on both edges, then on none.
     shown = text[text.index("A purge, as just seen") : text.index("Try it by tag")].splitlines()[1:]

@@ -4,7 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
 from cirrus_site.demo import stack
 from cirrus_site.demo.errors import DemoError
@@ -23,6 +23,8 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0, interactive=False)
                 call_command("collectstatic", verbosity=0, interactive=False)
                 call_command("create_first_admin")
+                # Nothing of this process needs SQL any more, and an SQLite held open cannot be restored.
+                connections.close_all()
                 self.stdout.write("Starting …")
                 self.stdout.flush()
                 stack.run(config, wanted)
