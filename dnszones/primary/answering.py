@@ -136,7 +136,7 @@ class _Question:
         return self._ixfr_in_one_packet(zone, since or 0)
 
     def _ixfr_in_one_packet(self, zone: ServedZone, since: int) -> Answer:
-        found = zone.ixfr(since)
+        found = zone.small_ixfr(since)  # nobody else is answered meanwhile
         if found and found.size <= MOST_RECORDS_IN_A_PACKET:
             whole = self._records(list(found.answer()), "ixfr_udp")
             if len(whole.wire) <= min(max(self.query.payload, UDP_BYTES), MOST_UDP_BYTES):

@@ -86,6 +86,11 @@ class Journal:
                 return self._difference(start)
         return None
 
+    def packed_since(self, serial: int) -> int:
+        """Bytes that `since` has to unpack."""
+        start = next((n for n, entry in enumerate(self.entries) if entry.old.serial == serial), None)
+        return 0 if start is None else sum(len(entry.packed) for entry in self.entries[start:])
+
     def _difference(self, start: int) -> Difference:
         whole = self.entries[start:]
         found = self._unpacked.get((whole[0].old.serial, whole[-1].new.serial))

@@ -131,6 +131,15 @@ def test_a_journal_that_cannot_be_read_costs_a_whole_transfer_and_no_more():
     assert plan(asked).label == "ixfr_whole"
 
 
+def test_a_packet_is_not_answered_with_what_takes_long_to_find(monkeypatch):
+    versions = entries([{}, encode_names({"a": [("TXT", 60, ('"a"',))]})])
+    zone = advance(served({}, 1), versions, at=2.0, most=100)
+    assert zone.small_ixfr(1) and zone.small_ixfr(1) == zone.ixfr(1)
+    monkeypatch.setattr("dnszones.primary.zone.SMALL", len(versions[0].packed) - 1)
+    assert zone.small_ixfr(1) is None
+    assert zone.ixfr(1)
+
+
 @pytest.mark.parametrize(
     ("owner", "wire"),
     [
