@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.utils import timezone
 
 from alarms.models import Alarm
@@ -128,12 +128,21 @@ def _note(
 def _behind_since(
     zone: Zone, serial: int | None, before: SecondaryState | None, now: datetime
 ) -> datetime | None:
+    """Since when it lacks something: since the first version that it lacks, as far as that is known.
+
+    One that follows each version within a second is never far behind, however often there is one.
+    """
     if reached(serial, zone.serial):
         return None
-    if before and before.behind_since:
+    if before and before.behind_since and before.serial == serial:
         return before.behind_since
-    published = ZoneVersion.objects.filter(zone=zone, serial=zone.serial).first()
-    return published.published_at if published else now
+    versions = ZoneVersion.objects.filter(zone=zone).order_by("pk")
+    has = versions.filter(serial=serial).first() if serial is not None else None
+    if has is None and before and before.behind_since:
+        return before.behind_since
+    lacked = versions.filter(pk__gt=has.pk) if has else versions.filter(serial=zone.serial)
+    first = lacked.first()
+    return first.published_at if first else now
 
 
 @dataclass(frozen=True)
@@ -157,18 +166,21 @@ def secondary_lags(*, now: datetime) -> list[Lag]:
 
 
 def behind_alarm(*, now: datetime) -> None:
-    """Raise an alarm for each secondary that has lacked a version for too long, and clear the others."""
-    behind = SecondaryState.objects.filter(
-        secondary__enabled=True, zone__enabled=True, behind_since__lt=now - BEHIND
-    )
-    rows = behind.order_by("behind_since", "pk").values_list(
-        "secondary__name", "zone__apex", "serial", "error", "behind_since"
+    """Have an alarm for each secondary that lacks a version, or is silent, for too long; and for no other."""
+    limit = now - BEHIND
+    asked = SecondaryState.objects.filter(secondary__enabled=True, zone__enabled=True)
+    silent = Q(seen_at__lt=limit) & ~Q(error="")
+    rows = (
+        asked.filter(Q(behind_since__lt=limit) | silent)
+        .order_by("secondary__name", "zone__apex")
+        .values_list("secondary__name", "zone__apex", "serial", "error", "behind_since", "seen_at")
     )
     found: dict[str, list[str]] = {}
-    for name, apex, serial, error, since in rows:
-        if since:
-            why = error or f"it answers {serial}"
-            found.setdefault(name, []).append(f"{apex} since {clock(since)}: {why}")
+    for name, apex, serial, error, behind, seen in rows:
+        why = error or f"it answers {serial}"
+        moment = behind or seen
+        since = f" since {clock(moment)}" if moment else ""
+        found.setdefault(name, []).append(f"{apex}{since}: {why}")
     alarms_settle(
         kind=BEHIND_ALARM,
         sentences={name: _behind_sentence(name, zones) for name, zones in found.items()},
@@ -180,8 +192,9 @@ def _behind_sentence(name: str, zones: list[str]) -> str:
     more = f" and {len(zones) - SOME:,} more" if len(zones) > SOME else ""
     return (
         f"The secondary {name} does not answer the newest version of {len(zones):,} "
-        f"zone{'s' if len(zones) > 1 else ''} ({'; '.join(zones[:SOME])}{more}). Its log says why: it may "
-        "not reach the primary, or its verifier has refused the version. Disable one that is gone for good."
+        f"zone{'s' if len(zones) > 1 else ''} ({'; '.join(zones[:SOME])}{more}). It may "
+        "be down, not reach the primary, or its verifier has refused the version: its log says why. Disable "
+        "one that is gone for good."
     )
 
 

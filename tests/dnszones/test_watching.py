@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from alarms.models import Alarm
@@ -134,6 +135,31 @@ def test_a_secondary_that_falls_silent_keeps_what_it_was_seen_with(world):
     state = SecondaryState.objects.get()
     assert state.serial == serial
     assert "does not answer" in state.error
+
+
+def test_a_secondary_that_follows_is_only_behind_since_the_first_version_that_it_lacks(world):
+    world.settle()
+    for _ in range(3):
+        world.played.serials = {"cdn.example": world.serial()}
+        for _ in range(2):
+            RecordFactory(zone=world.zone)
+            world.build()
+        secondaries_watch()
+    lacked = ZoneVersion.objects.all()[1]
+    assert SecondaryState.objects.get().behind_since == lacked.published_at
+    secondaries_watch()
+    assert SecondaryState.objects.get().behind_since == lacked.published_at
+
+
+def test_a_secondary_that_is_silent_for_minutes_raises_an_alarm_though_nothing_has_changed(world):
+    world.settle()
+    world.played.deaf = True
+    with time_machine.travel(timezone.now() + BEHIND, tick=True):
+        watch()
+        assert "does not answer" in Alarm.objects.open().get(kind=BEHIND_ALARM).sentence
+    world.played.deaf = False
+    watch()
+    assert not Alarm.objects.open().exists()
 
 
 def test_a_secondary_that_lacks_a_version_for_minutes_raises_an_alarm(world):
