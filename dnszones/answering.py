@@ -85,7 +85,7 @@ def answer_sites(
     allowed = domains_answer(domain_ids=wanted)
     result.postponed = len(allowed) < len({*wanted})
     addresses = _Addresses(facts)
-    everywhere = _revision_of_all(chosen, acks, facts.epoch)
+    everywhere, refused = _what_all_have(chosen, acks, facts.epoch)
     for row, (site, nodes) in enumerate(zip(located, chosen, strict=True)):
         result.waits(steering.waiting.get(row, ()), site.placement.since_rev)
         if site.placement.domain_id not in allowed:
@@ -94,7 +94,8 @@ def answer_sites(
             some = nodes
             # A node may be among them because it is answered already, under other names of the domain.
             rev = site.placement.alias_revs.get(name, site.placement.since_rev)
-            if rev > everywhere and name != site.placement.access_name:
+            lacking = rev > everywhere or (refused and f"domain:{site.placement.document}" in refused)
+            if lacking and name != site.placement.access_name:
                 before = addresses.nodes_at(stored, apex, name)
                 if site.placement.answered and lost:
                     before |= frozenset(lost.get(apex, ()))
@@ -185,16 +186,13 @@ def keep_lost(
             current[row, some] = True
 
 
-def _revision_of_all(chosen: Iterable[Chosen], acks: Acks, epoch: int) -> int:
-    """The revision up to which each of the chosen nodes has everything; -1 where one refuses something."""
-    names = {name for nodes in set(chosen) for family in nodes for name in family}
-    return min(
-        (
-            ack.rev if ack.epoch == epoch and not ack.refusals and not ack.refusals_cut else -1
-            for ack in map(acks.of, names)
-        ),
-        default=-1,
-    )
+def _what_all_have(chosen: Iterable[Chosen], acks: Acks, epoch: int) -> tuple[int, frozenset[str]]:
+    """The revision up to which each of the chosen nodes has everything (-1: not known), but for the
+    documents that one of them refuses."""
+    some = [acks.of(name) for name in {name for nodes in set(chosen) for family in nodes for name in family}]
+    known = all(ack.epoch == epoch and not ack.refusals_cut for ack in some)
+    least = min((ack.rev for ack in some), default=-1) if known else -1
+    return least, frozenset(document for ack in some for document in ack.refusals)
 
 
 def _with_name(placement: Placement, nodes: Chosen, rev: int, acks: Acks, now: frozenset[str]) -> Chosen:
