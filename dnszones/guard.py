@@ -21,6 +21,6 @@ def refusal(shrinking: Shrinking, *, share: float) -> str:
         return ""
     return (
         f"It would remove {removed:,} of {before:,} names, more than the share of {share:.0%} that a build "
-        "may (CIRRUS_ZONE_REMOVE_SHARE). The last good version stays. If that is right, publish it anyway "
-        "(manage.py rebuild_zones --force)."
+        "may (CIRRUS_ZONE_REMOVE_SHARE). The last good version stays, with all that it answers, even where a "
+        "node goes down. If the new one is right, publish it anyway (manage.py rebuild_zones --force)."
     )
