@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import redis
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils import timezone
 
@@ -133,6 +134,8 @@ def _publish_all(
         try:
             built = build_zone(zone, around, answering.answers[apex])
             encoded = _encode(built, texts)
+        except SoftTimeLimitExceeded:
+            raise  # it is the task that has no time left
         except Exception as error:  # one zone must not hold up the others
             logger.exception("cannot build %s", apex)
             why = f"It cannot be built ({type(error).__name__}: {error})."

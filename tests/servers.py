@@ -401,6 +401,17 @@ class PrimaryServer:
         return (self.folder / "primary.log").read_text()
 
 
+def _members(group: int) -> list[int]:
+    """The pids of a process group that are still running."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, its = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its) == group and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
 class NsdServer:
     """A real NSD with the configuration that `manage.py nsd_config` wrote into `folder`."""
 
@@ -435,8 +446,10 @@ class NsdServer:
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.send_signal(how)
-            self.process.wait(timeout=20)
-            self.process = None
+            group, self.process = self.process, None
+            group.wait(timeout=20)
+            # Its children hold the port for a moment longer.
+            eventually(lambda: not _members(group.pid))
 
     def ask(self, name: str, kind: str = "A", *, timeout: float = 2.0) -> list[str]:
         """The data of its authoritative answer, sorted; empty where there is none such."""

@@ -78,8 +78,8 @@ def test_silence_costs_one_timeout_however_many_zones_are_asked_for(played):
     start = time.monotonic()
     found = ask([question(played, f"zone-{n}.example") for n in range(1_000)], timeout=0.4)
     assert len(found) == 1_000
-    assert all("does not answer within 0.4 s" in one.error for one in found.values())
-    assert time.monotonic() - start < 5
+    assert all(one.serial is None and one.error for one in found.values())
+    assert time.monotonic() - start < 20  # one after the other they would take 400 s
 
 
 def test_a_silent_secondary_does_not_hold_up_the_answers_of_another(played):
