@@ -175,6 +175,14 @@ def test_a_purge_while_many_wait_is_not_lost_on_them(edge, domain, origin):
     assert origin.asked("/popular") == 2
 
 
+def test_nobody_waits_twice_for_what_is_not_kept(edge, origin, domain):
+    """Who is told that the answer has come looks whether it is kept before it goes to the cache for it."""
+    origin.answer = lambda request: OriginAnswer(body=b"x", headers=(("Cache-Control", "no-store"),))
+    for number in range(40):
+        burst(edge, domain, f"/mine-{number}")
+    assert edge.metric("cirrus_collapsed_total") == 0
+
+
 def test_those_who_wait_for_a_worker_that_dies_are_released(one_node, start_edge, origin):
     edge = start_edge("edge-1", CIRRUS_EDGE_WORKERS="2")
     domain = DomainFactory(origin__port=origin.port)
