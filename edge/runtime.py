@@ -263,6 +263,7 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         access_log_buffered=not is_read_along(access_log(options)),
         ca_bundle=ca_bundle(),
         listen=_authorities(cirrus.edge_addresses(options.http_port)),
+        https_listen=[],
         status_listen=_authorities((bind, options.status_port) for bind in cirrus.edge_status_bind),
     )
 

@@ -2,7 +2,7 @@
 --   memory    a small hot object, in $cirrus_body          cache    the cache on disk
 --   capture   as cache, and memory takes a copy            slices   as cache, in parts
 --   lead      as cache, and others wait for it             wait      for another request that fetches the same
---   pass      straight to the origin                       unknown, loading   an answer of our own
+--   pass      straight to the origin                       own       an answer of our own, which $cirrus_own names
 -- No coroutine, no I/O: this is all the Lua that runs before the cache.
 local beacon = require "cirrus.beacon"
 local fetch = require "cirrus.phases.fetch"
@@ -81,17 +81,14 @@ local function door_of(site, entry, kind)
   return entry.slices and "slices" or through_cache(site, entry, now())
 end
 
--- For the public server.
-function _M.public()
-  var.cirrus_request_id = request_id.next()
-  local host = var.host
-  local site, why = find(host)
-  if not site then
-    var.cirrus_door = why
-    return ""
-  end
+-- An answer of this edge's own.
+local function answer(what)
+  var.cirrus_own, var.cirrus_door = what, "own"
+end
+
+local function route(site, scheme, host)
   local kind = var.cirrus_kind
-  local entry = routing.entry(site, var.request_uri, nil, kind, host)
+  local entry = routing.entry(site, var.request_uri, scheme, kind, host)
   local door = door_of(site, entry, kind)
   if door == "pass" then
     fetch.plan_pass(site, entry, kind)
@@ -101,6 +98,30 @@ function _M.public()
   end
   var.cirrus_door = door
   return site.host
+end
+
+-- For the public server that speaks http.
+function _M.http()
+  var.cirrus_request_id = request_id.next()
+  local host = var.host
+  local site, why = find(host)
+  if not site then
+    answer(why)
+    return ""
+  end
+  return route(site, "http", host)
+end
+
+-- For the one that speaks https.
+function _M.https()
+  var.cirrus_request_id = request_id.next()
+  local host = var.host
+  local site, why = find(host)
+  if not site then
+    answer(why)
+    return ""
+  end
+  return route(site, "https", host)
 end
 
 -- For a request that has waited for the flight of `key`, with this outcome: which door now? It is told what is known
