@@ -27,3 +27,17 @@ KEY_PARTS = 8
 PURGES = 4_096
 """Records of a host."""
 PURGE_NAME = 8_192
+CHAIN = 65_536
+"""Characters of a certificate and those above it, PEM."""
+CERTIFICATE_NAMES = 1_000
+SEALED_KEY = 8_192
+"""Characters of a sealed private key."""
+CLIENT_CA = 65_536
+"""Characters of the authorities that client certificates are held against, PEM."""
+HSTS = 315_360_000
+"""Seconds."""
+TOKENS = 1_000
+"""Of HTTP-01, of one domain at once."""
+TOKEN = 256
+"""Characters."""
+TICKET_KEYS = 16

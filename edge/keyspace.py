@@ -32,7 +32,14 @@ SECONDARIES = "cdn:secondaries"
 ZONES_AWAITED = "cdn:lock:zones:awaited"
 
 #: kind → prefix of its documents' keys
-DOCUMENTS = {"domain": "cdn:dom:", "node": "cdn:node:", "purge": "cdn:purge:"}
+DOCUMENTS = {
+    "domain": "cdn:dom:",
+    "node": "cdn:node:",
+    "purge": "cdn:purge:",
+    "certificate": "cdn:cert:",
+    "challenge": "cdn:acme:http01:",
+    "tickets": "cdn:tickets:",
+}
 
 
 def document_key(kind: str, key: str) -> str:

@@ -36,7 +36,8 @@ def section(title):
     [
         *(keyspace.META, keyspace.CHANGES, keyspace.NOTIFY, keyspace.PUBLISH_LOCK, keyspace.REPAIR_LOCK),
         *(keyspace.document_key("domain", "{host}"), keyspace.document_key("node", "{name}")),
-        keyspace.document_key("purge", "{host}"),
+        *(keyspace.document_key("purge", "{host}"), keyspace.document_key("certificate", "{host}")),
+        *(keyspace.document_key("challenge", "{host}"), keyspace.document_key("tickets", "tickets")),
         *(keyspace.index_key("{kind}"), keyspace.gone_key("{kind}")),
         *(keyspace.ZONES, keyspace.ZONES_CHANGES, keyspace.ZONES_CONFIRMED, keyspace.SECONDARIES),
         *(

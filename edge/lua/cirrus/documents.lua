@@ -4,6 +4,7 @@
 --     -->  true, or nil and a sentence that names the field
 --
 -- Fields that are not named here are left alone: a newer control plane may add some within a schema.
+local certificate_checks = require "cirrus.certificate_checks"
 local checks = require "cirrus.checks"
 local keyspace = require "cirrus.keyspace"
 local limits = require "cirrus.limits"
@@ -61,6 +62,7 @@ local FIELDS = {
       stale_if_error = integer(0, limits.STALE),
     }),
     rules = optional(list(0, limits.RULES, rule_checks.rule)),
+    tls = optional(certificate_checks.tls),
     origins = list(1, limits.ORIGINS, ORIGIN),
   },
   node = {
@@ -79,9 +81,13 @@ local FIELDS = {
     prefixes = list(0, limits.PURGES, stamps("^/[\33-\126]*$")),
     tags = list(0, limits.PURGES, stamps("^[^%c%s]+$")),
   },
+  certificate = certificate_checks.certificate,
+  challenge = certificate_checks.challenge,
+  tickets = certificate_checks.tickets,
 }
 
-local KEY_FIELD = { domain = "host", node = "name", purge = "host" }
+local KEY_FIELD = { domain = "host", node = "name", purge = "host", certificate = "host", challenge = "host" }
+local ONLY_KEY = { tickets = "tickets" } -- of kinds that have one document
 
 local function values_of(rules)
   local count = 0
@@ -100,6 +106,10 @@ local function whole(kind, document)
   end
   if kind == "domain" and values_of(document.rules) > limits.ALL_VALUES then
     return "its rules have more than " .. limits.ALL_VALUES .. " values"
+  elseif kind == "domain" then
+    return certificate_checks.whole_tls(document.tls)
+  elseif kind == "certificate" then
+    return certificate_checks.whole_certificate(document)
   end
 end
 
@@ -121,8 +131,9 @@ function _M.check(kind, key, document)
   if problem then
     return nil, problem
   end
-  if document[KEY_FIELD[kind]] ~= key then
-    return nil, "it is about " .. document[KEY_FIELD[kind]] .. ", not about " .. key
+  local about = ONLY_KEY[kind] or document[KEY_FIELD[kind]]
+  if about ~= key then
+    return nil, "it is about " .. about .. ", not about " .. key
   end
   return true
 end

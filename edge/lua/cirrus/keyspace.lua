@@ -5,9 +5,13 @@ local _M = {
   SCHEMA = 1,
   META = "cdn:meta",
   CHANGES = "cdn:changes",
-  DOCUMENTS = { domain = "cdn:dom:", node = "cdn:node:", purge = "cdn:purge:" },
-  -- The order in which an edge loads the kinds: what was purged is known before a site is served.
-  KINDS = { "node", "purge", "domain" },
+  DOCUMENTS = {
+    domain = "cdn:dom:", node = "cdn:node:", purge = "cdn:purge:",
+    certificate = "cdn:cert:", challenge = "cdn:acme:http01:", tickets = "cdn:tickets:",
+  },
+  -- The order in which an edge loads the kinds: before a site is served it is known what was purged of it, and which
+  -- certificate it has.
+  KINDS = { "node", "purge", "tickets", "challenge", "certificate", "domain" },
   OP_PUT = "put",
   OP_GONE = "gone",
 }

@@ -17,4 +17,12 @@ return {
   KEY_PARTS = 8, -- headers, and as many cookies
   PURGES = 4096, -- records of a host
   PURGE_NAME = 8192,
+  CHAIN = 65536, -- characters of a certificate and those above it, PEM
+  CERTIFICATE_NAMES = 1000,
+  SEALED_KEY = 8192, -- characters
+  CLIENT_CA = 65536, -- characters of the authorities that client certificates are held against, PEM
+  HSTS = 315360000, -- seconds
+  TOKENS = 1000, -- of HTTP-01, of one domain at once
+  TOKEN = 256, -- characters
+  TICKET_KEYS = 16,
 }
