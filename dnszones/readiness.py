@@ -1,4 +1,5 @@
-"""Who has which site: an edge is named in the DNS only after it has acknowledged the site's document."""
+"""Who has which site: an edge is named in the DNS only after it has acknowledged the site's document, and
+where it serves HTTPS, that of its certificate too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,18 @@ def ready_mask(published: Sequence[Published | None], acks: Sequence[Ack]) -> Ma
     ready[:, [ack.refusals_cut for ack in acks]] = False
     for row, column in _refused(published, acks):
         ready[row, column] = False
+    return ready
+
+
+def serving_mask(
+    sites: Sequence[Published | None], certificates: Sequence[Published | None], acks: Sequence[Ack]
+) -> Mask:
+    """[site, node]: who has the site and its certificate; of `certificates` None stands for a site that needs
+    none, or has none yet."""
+    ready = ready_mask(sites, acks)
+    secured = [row for row, item in enumerate(certificates) if item]
+    if secured:
+        ready[secured] &= ready_mask([certificates[row] for row in secured], acks)
     return ready
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dnszones.readiness import Published, ready_mask
+from dnszones.readiness import Published, ready_mask, serving_mask
 from edge.acks import Ack
 
 EPOCH = 1763971200
@@ -73,3 +73,31 @@ def test_nothing_published_and_nobody_there_are_masks_too():
     assert ready_mask([], [ack(1)]).shape == (0, 1)
     assert ready_mask([site(1), None], []).shape == (2, 0)
     assert ready_mask([site(1)], [ack(1)]).dtype == np.bool_
+
+
+# -- certificates -----------------------------------------------------------------------------------
+
+
+def secured(sites, certificates, *acks):
+    return serving_mask(sites, certificates, acks).tolist()
+
+
+def certificate(since_rev):
+    return Published("certificate:a.example", EPOCH, since_rev)
+
+
+def test_a_site_with_a_certificate_is_ready_where_the_certificate_is_too():
+    assert secured([site(3)], [certificate(7)], ack(2), ack(6), ack(7)) == [[False, False, True]]
+    assert secured([site(8)], [certificate(7)], ack(7), ack(8)) == [[False, True]]
+
+
+def test_a_site_that_needs_no_certificate_or_has_none_yet_does_not_wait_for_one():
+    assert secured([site(3), site(3)], [None, certificate(7)], ack(5)) == [[True], [False]]
+    assert secured([None], [certificate(7)], ack(9)) == [[False]]
+    assert secured([], [], ack(1)) == []
+
+
+def test_an_edge_that_refuses_the_certificate_does_not_have_the_site():
+    refusing = ack(9, refuses={"certificate:a.example": 8})
+    assert secured([site(3)], [certificate(7)], refusing, ack(9)) == [[False, True]]
+    assert secured([site(3)], [None], refusing) == [[True]]
