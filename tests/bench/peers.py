@@ -43,7 +43,27 @@ CACHE_PATH = (
 CACHE = "proxy_cache plain; add_header X-Cache $upstream_cache_status;"
 TUNING = "sendfile off; open_file_cache max=4096 inactive=60s; open_file_cache_valid 10s;"
 
+#: What an edge tells origin, client and log of each request that it passes on, said by plain nginx.
+ALIKE = """
+  proxy_set_header Via "1.1 peer"; proxy_set_header CDN-Loop "peer";
+  proxy_set_header X-Request-Id $request_id;
+  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+  proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
+  add_header X-Cache BYPASS always; add_header Cache-Status "peer; fwd=bypass; fwd-status=$status" always;
+  add_header X-Request-Id $request_id always; add_header Via "1.1 peer" always;
+  access_log {dir}/access.json alike buffer=64k flush=1s;
+"""
+ALIKE_LOG = """
+  log_format alike escape=json '{"time":"$time_iso8601","node":"peer","request_id":"$request_id",'
+    '"client":"$remote_addr","host":"$host","site":"$server_name","method":"$request_method","uri":"$request_uri",'
+    '"protocol":"$server_protocol","scheme":"$scheme","status":$status,"bytes":$body_bytes_sent,'
+    '"bytes_sent":$bytes_sent,"bytes_received":$request_length,"seconds":$request_time,'
+    '"cache":"BYPASS","origin":"$proxy_host","origin_address":"$upstream_addr",'
+    '"origin_seconds":"$upstream_response_time","referer":"$http_referer","agent":"$http_user_agent"}';
+"""
+
 SHIPPED, TUNED, PROXYING = "nginx proxy_cache", "nginx proxy_cache, tuned alike", "nginx without a cache"
+PROXYING_ALIKE = "nginx without a cache, same headers and log"
 
 
 def origin(stack: Stack) -> int:
@@ -66,6 +86,7 @@ def peers(stack: Stack, origin_port: int) -> dict[str, int]:
         SHIPPED: _pinned(stack, "shipped", server(CACHE, CACHE_PATH, "")),
         TUNED: _pinned(stack, "tuned", server(CACHE, CACHE_PATH, TUNING)),
         PROXYING: _pinned(stack, "proxying", server("", "", "")),
+        PROXYING_ALIKE: _pinned(stack, "alike", server("", ALIKE_LOG, ALIKE)),
     }
 
 
