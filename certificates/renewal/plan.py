@@ -1,0 +1,79 @@
+"""What a domain's certificate needs, and when. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from certificates.renewal.names import missing
+from certificates.renewal.policy import Life, renewal
+
+#: A certificate that was issued and is not in use keeps another from being ordered for this share of its
+#: lifetime: what is amiss with its deployment would be amiss with the next one too.
+SETTLING = 1 / 20
+
+
+@dataclass(frozen=True)
+class Held:
+    """A real certificate that a domain has. `in_use`: the edges serve it, or are being given it."""
+
+    fingerprint: str
+    life: Life
+    names: tuple[str, ...]
+    issued_at: datetime
+    in_use: bool = True
+
+
+@dataclass(frozen=True)
+class Situation:
+    """`wanted`: the domain's names. `held`: the certificate that counts, and `newest` the one issued last.
+
+    `asked_at`: since when an operator wants a new one. `wished`: when the authority would like to renew.
+    `free_at`: until when a failure holds everything back.
+    """
+
+    wanted: Collection[str]
+    held: Held | None = None
+    newest: Held | None = None
+    revoked: bool = False
+    asked_at: datetime | None = None
+    wished: datetime | None = None
+    free_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Order a new certificate at `at`, because `why` (half a sentence). `urgent`: it is missed already."""
+
+    at: datetime
+    why: str
+    urgent: bool = False
+
+
+def plan(situation: Situation, *, now: datetime) -> Plan:
+    """What is next for a domain whose certificates are managed."""
+    needed = _needed(situation, now)
+    earliest = [needed.at]
+    if situation.free_at:
+        earliest.append(situation.free_at)
+    newest = situation.newest
+    if newest and not newest.in_use and not situation.asked_at:
+        earliest.append(newest.issued_at + max(newest.life.length * SETTLING, timedelta(minutes=1)))
+    return Plan(max(earliest), needed.why, needed.urgent)
+
+
+def _needed(situation: Situation, now: datetime) -> Plan:
+    held = situation.held
+    if situation.asked_at:
+        return Plan(now, "somebody asked for it", urgent=True)
+    if situation.revoked:
+        return Plan(now, "the certificate was revoked", urgent=True)
+    if held is None:
+        return Plan(now, "it has no certificate yet", urgent=True)
+    if lacking := missing(held.names, situation.wanted):
+        return Plan(now, f"the certificate lacks {_listed(lacking)}", urgent=True)
+    planned = renewal(held.life, fingerprint=held.fingerprint, wished=situation.wished)
+    return Plan(planned.at, str(planned.why))
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
