@@ -207,6 +207,7 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
         "hot_memory": size_in_bytes(cirrus.edge_hot_memory),
         "purge_grace": cirrus.edge_purge_grace,
         "geoip": bool(cirrus.edge_geoip),
+        "https": bool(https_listen(options)),
         "unkeyed_headers": [name.replace("_", "-") for name in UNKEYED_HEADERS],
         "cache": {
             "folder": str(options.folder / "cache"),
@@ -227,6 +228,17 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
 
 def _authorities(addresses: Iterable[tuple[str, int]]) -> list[str]:
     return [f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}" for bind, port in addresses]
+
+
+def https_listen(options: EdgeOptions) -> list[str]:
+    """Where this edge speaks HTTPS, as nginx spells it; empty where it does not."""
+    return []
+
+
+def https_port() -> str:
+    """What stands behind the host in an https URL: nothing, or `:8443` where clients use another port."""
+    port = getattr(settings.CIRRUS, "https_port", 443)
+    return "" if port == 443 else f":{port}"
 
 
 def nginx_conf(options: EdgeOptions, nginx: str) -> str:
@@ -263,7 +275,8 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         access_log_buffered=not is_read_along(access_log(options)),
         ca_bundle=ca_bundle(),
         listen=_authorities(cirrus.edge_addresses(options.http_port)),
-        https_listen=[],
+        https_listen=https_listen(options),
+        https_port=https_port(),
         status_listen=_authorities((bind, options.status_port) for bind in cirrus.edge_status_bind),
     )
 

@@ -1,7 +1,8 @@
--- What the documents of the kinds certificate, challenge and tickets must look like, and the part of a domain's document
--- that is about TLS (docs/keyspace.md).
+-- What the documents of the kinds certificate, challenge and tickets must look like, and the part of a domain's
+-- document that is about TLS (docs/keyspace.md).
 --
--- Whether a key can be opened and belongs to its chain is found out where it is opened; here is what can be told without.
+-- Whether a key can be opened and belongs to its chain is found out where it is opened; here is what can be told
+-- without.
 local checks = require "cirrus.checks"
 local limits = require "cirrus.limits"
 

@@ -1,13 +1,14 @@
 -- From a request's URL to what the cache must know of it: the rule, the key, the stamps. No I/O, no coroutine.
 --
 --   routing.entry(site, "/img/a.png?x=1")
---     -->  { path = "/img/a.png", query = "x=1", rule = {…}, act = {…}, fill = 17, soft = 0, stamp = nil, …
+--     -->  { path = "/img/a.png", query = "x=1", rule = {…}, act = {…}, fill = 17, soft = 0, stamp = nil, own = nil, …
 --            key = "0~17.0|12|http://www.example.com/img/a.png?x=1" }
 --
 -- key    {generation}~{hard stamp}.{last invalidation}|{base}
 -- base   {domain's id}|{scheme}://{host}{what the rule makes of the URL}
 -- fill   the revision of the purge document that this request knows; soft: the largest soft stamp of its URL
 -- stamp  where the site has tagged objects: the stamp of this URL's variants (cirrus.tags)
+-- pass   it goes past the cache, or where there is an `own` (cirrus.own_answers) this edge answers by itself
 --
 -- An entry holds as long as the two numbers (cirrus.beacon) that it was made under; then its stamps are looked up anew,
 -- and what memory holds of it goes where its key has changed.
@@ -21,6 +22,7 @@ local generation = require "cirrus.generation"
 local hot = require "cirrus.hot"
 local invalidations = require "cirrus.invalidations"
 local lines = require "cirrus.lines"
+local own_answers = require "cirrus.own_answers"
 local purges = require "cirrus.purges"
 local rules = require "cirrus.rules"
 local tags = require "cirrus.tags"
@@ -113,6 +115,10 @@ local function restamp(site, entry, numbers)
   end
   entry.key, entry.stamp, entry.fill, entry.soft, entry.soft_tags = key, stamp, summary.rev, soft, summary.soft_tags
   entry.version, entry.place = version, place
+  if site.tls or entry.token then
+    own_answers.look(site, entry)
+    entry.pass = entry.past or entry.own ~= nil
+  end
 end
 
 -- What the rules make of a request: pure but for the request's own functions, so that "why?" can ask as well.
@@ -122,23 +128,34 @@ function _M.judge(site, request)
   return rule, act, site.id .. "|" .. request.scheme .. "://" .. request.host .. cache_key.of(request, act)
 end
 
+-- Must it go past the cache, whatever it is? What a site gives to clients with certificates is for each alone, unless
+-- the operator says that it is not.
+function _M.goes_past(site, act)
+  if act and (act.bypass or act.force) then
+    return act.bypass
+  end
+  return site.tls ~= nil and site.tls.client_auth ~= nil
+end
+
 local function new_entry(site, uri, scheme)
   local path, query = urls.normalize(uri)
   local request = request_of(path, query)
   request.scheme, request.host = scheme, var.host
   local rule, act, base = _M.judge(site, request)
+  local past = _M.goes_past(site, act)
   return {
     -- By this it is remembered whether answers are kept: for requests with credentials it is another question.
     asked = var.http_authorization and base .. " authorized" or base,
     path = path, query = query, is_normal = urls.is_normal(uri), rule = rule, act = act, base = base,
-    pass = act and act.bypass, slices = act and act.slices,
+    pass = past, past = past, slices = act and act.slices,
+    scheme = scheme, host = request.host, token = own_answers.token(path),
   }
 end
 
 -- Of a request that must go past the cache: not remembered, lest others get it.
 local function unclear_entry(site, uri, scheme, numbers)
   local entry = new_entry(site, uri, scheme)
-  entry.pass = true
+  entry.pass, entry.past = true, true
   restamp(site, entry, numbers)
   return entry
 end

@@ -27,7 +27,7 @@ platform.dns()
 cirrus = {}
 for _, phase in ipairs({
   "balance", "capture", "explain", "fetch", "fetch_headers", "fetch_log", "headers", "kept", "log", "passed",
-  "refreshed", "route", "status", "wait",
+  "refreshed", "route", "secured", "status", "wait",
 }) do
   cirrus[phase] = require("cirrus.phases." .. phase)
 end

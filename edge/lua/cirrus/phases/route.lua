@@ -4,12 +4,16 @@
 --   lead      as cache, and others wait for it             wait      for another request that fetches the same
 --   pass      straight to the origin                       own       an answer of our own, which $cirrus_own names
 -- No coroutine, no I/O: this is all the Lua that runs before the cache.
+local admission = require "cirrus.admission"
 local beacon = require "cirrus.beacon"
+local challenges = require "cirrus.challenges"
+local client_certificates = require "cirrus.client_certificates"
 local fetch = require "cirrus.phases.fetch"
 local flights = require "cirrus.flights"
 local handover = require "cirrus.handover"
 local hot = require "cirrus.hot"
 local metrics = require "cirrus.metrics"
+local own_answers = require "cirrus.own_answers"
 local passes = require "cirrus.passes"
 local request_id = require "cirrus.request_id"
 local routing = require "cirrus.routing"
@@ -54,9 +58,18 @@ local function through_cache(site, entry, moment)
   return door == "pass" and note_pass(site, entry, moment) or door
 end
 
+-- An answer of this edge's own.
+local function answer(what, body)
+  var.cirrus_own = what
+  if body then
+    var.cirrus_body = body
+  end
+  return "own"
+end
+
 local function door_of(site, entry, kind)
   if entry.pass or kind == "" or beacon.numbers()[MODE] ~= READY then
-    return "pass"
+    return entry.own and answer(entry.own, entry.proof) or "pass"
   end
   if kind == "plain" and not entry.slices then
     local moment = now()
@@ -81,14 +94,15 @@ local function door_of(site, entry, kind)
   return entry.slices and "slices" or through_cache(site, entry, now())
 end
 
--- An answer of this edge's own.
-local function answer(what)
-  var.cirrus_own, var.cirrus_door = what, "own"
+-- Nobody has this host here. A certificate authority may ask for it all the same: its domain may have been refused.
+local function answer_stranger(host, why)
+  local token = own_answers.token(var.request_uri)
+  local proof = token and challenges.proof(host, token)
+  var.cirrus_door = answer(proof and "challenge" or why, proof)
+  return ""
 end
 
-local function route(site, scheme, host)
-  local kind = var.cirrus_kind
-  local entry = routing.entry(site, var.request_uri, scheme, kind, host)
+local function route(site, entry, kind)
   local door = door_of(site, entry, kind)
   if door == "pass" then
     fetch.plan_pass(site, entry, kind)
@@ -106,22 +120,44 @@ function _M.http()
   local host = var.host
   local site, why = find(host)
   if not site then
-    answer(why)
-    return ""
+    return answer_stranger(host, why)
   end
-  return route(site, "http", host)
+  local kind = var.cirrus_kind
+  return route(site, routing.entry(site, var.request_uri, "http", kind, host), kind)
+end
+
+-- Tell the origin of the client's certificate.
+local function describe_client()
+  local told = client_certificates.headers(var.ssl_client_verify, var.ssl_client_raw_cert, var.ssl_client_s_dn)
+  var.cirrus_client_verify = told.verify
+  if told.certificate then
+    var.cirrus_client_fingerprint, var.cirrus_client_subject = told.fingerprint, told.subject
+    var.cirrus_client_certificate = told.certificate
+  end
 end
 
 -- For the one that speaks https.
 function _M.https()
   var.cirrus_request_id = request_id.next()
-  local host = var.host
+  local host, name = var.host, var.ssl_server_name or ""
   local site, why = find(host)
   if not site then
-    answer(why)
-    return ""
+    return answer_stranger(host, why == "unknown" and name ~= host and "misdirected" or why)
   end
-  return route(site, "https", host)
+  local kind = var.cirrus_kind
+  local entry = routing.entry(site, var.request_uri, "https", kind, host)
+  local refusal = admission.refusal(site, host, name)
+  if refusal and not entry.proof then
+    var.cirrus_door = answer(refusal)
+    return site.host
+  end
+  if entry.hsts then
+    var.cirrus_hsts = entry.hsts
+  end
+  if site.tls and site.tls.client_auth then
+    describe_client()
+  end
+  return route(site, entry, kind)
 end
 
 -- For a request that has waited for the flight of `key`, with this outcome: which door now? It is told what is known
