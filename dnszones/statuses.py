@@ -47,7 +47,7 @@ def zone_status(
     if not zone.enabled:
         return PublicationStatus("off", "not published: disabled")
     if zone.refusal:
-        return PublicationStatus("refused", f"not published: {zone.refusal.rstrip('.')}")
+        return PublicationStatus("refused", f"not published as it was built: {zone.refusal.rstrip('.')}")
     if not zone.serial or version is None:
         return PublicationStatus("pending", "not built yet; a worker does it")
     if staged_since:

@@ -215,14 +215,14 @@ def test_where_there_are_no_zones_any_more_nothing_is_held(world, domain):
     assert on_edges(world) == {}
 
 
-def test_a_build_that_is_refused_keeps_the_domains_on_the_edges(world):
+def test_names_that_a_build_keeps_in_the_dns_keep_their_domains_on_the_edges(world):
     domains = [DomainFactory() for _ in range(20)]
     world.settle()
     world.settle()
     for domain in domains:
         domain.delete()
     world.edges_catch_up()
-    assert zones_rebuild().outcomes[0].refused
+    assert zones_rebuild().outcomes[0].held
     world.secondary_follows()
     with later(100_000):
         leaving_settle()

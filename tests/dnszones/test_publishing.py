@@ -165,15 +165,43 @@ def shrunken(zone, *, records):
     return zones_rebuild().outcomes[0]
 
 
-def test_a_build_that_would_remove_most_names_is_refused_and_alarmed(keyspace, zone):
+def test_a_build_that_would_remove_most_names_keeps_them_and_is_alarmed(keyspace, zone):
     outcome = shrunken(zone, records=20)
-    assert "19 of 22 names" in outcome.refused
+    assert "19 of 22 names" in outcome.held
+    assert not outcome.refused
     assert len(stored(keyspace)) == 22
     assert Alarm.objects.open().get(kind=REFUSED).subject == "cdn.example"
-    assert Zone.objects.get().refusal == outcome.refused
+    assert Zone.objects.get().refusal == outcome.held
 
 
-def test_a_refused_version_is_published_by_force_and_the_alarm_is_over(keyspace, zone, capsys):
+def test_all_but_the_names_that_would_go_is_published_meanwhile(keyspace, edges, zone):
+    record = RecordFactory(zone=zone, name="stays", type="A", value="192.0.2.1")
+    shrunken(zone, records=20)
+    held, built_at = serial(keyspace), Zone.objects.get().built_at
+    record.value = "192.0.2.9"
+    record.save()
+    RecordFactory(zone=zone, name="new", type="A", value="192.0.2.2")
+    outcome = zones_rebuild().outcomes[0]
+    assert "19 of 24 names" in outcome.held or "19 of 23 names" in outcome.held
+    assert is_newer(serial(keyspace), held)
+    assert "192.0.2.9" in stored(keyspace)["stays"]
+    assert "192.0.2.2" in stored(keyspace)["new"]
+    assert len(stored(keyspace)) == 24
+    # For what waits until answers have expired, no build has left the held names out yet.
+    assert Zone.objects.get().built_at == built_at
+    assert all(version.facts_at <= built_at for version in ZoneVersion.objects.all())
+
+
+def test_a_held_zone_that_has_not_changed_keeps_its_serial(keyspace, zone):
+    shrunken(zone, records=20)
+    held = serial(keyspace)
+    outcome = zones_rebuild().outcomes[0]
+    assert (outcome.serial, outcome.changed) == (held, 0)
+    assert outcome.held
+    assert Alarm.objects.open().filter(kind=REFUSED).count() == 1
+
+
+def test_a_held_version_is_published_by_force_and_the_alarm_is_over(keyspace, zone, capsys):
     shrunken(zone, records=20)
     with pytest.raises(CommandError) as refused:
         call_command("rebuild_zones", "cdn.example")
@@ -185,7 +213,8 @@ def test_a_refused_version_is_published_by_force_and_the_alarm_is_over(keyspace,
 
 
 def test_a_few_names_may_go_from_a_small_zone(keyspace, zone):
-    assert shrunken(zone, records=9).refused == ""
+    outcome = shrunken(zone, records=9)
+    assert (outcome.refused, outcome.held) == ("", "")
     assert len(stored(keyspace)) == 3
 
 

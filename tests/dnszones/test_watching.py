@@ -39,7 +39,10 @@ def line(zone):
 def test_the_line_is_of_now_and_not_of_when_the_row_was_read(keyspace):
     zone = ZoneFactory(apex="a.example")
     Zone.objects.filter(pk=zone.pk).update(serial=7, refusal="It would remove 40 of 63 names.")
-    assert zone_statuses([zone])[zone.pk].sentence == "not published: It would remove 40 of 63 names"
+    assert (
+        zone_statuses([zone])[zone.pk].sentence
+        == "not published as it was built: It would remove 40 of 63 names"
+    )
 
 
 def test_nobody_is_behind_with_a_zone_that_was_never_published(keyspace, played):

@@ -17,7 +17,7 @@ REFUSED, FAILED = 1, 2
 
 
 class Command(BaseCommand):
-    help = "Build the zones and give what differs to the primary. Exit status 1: a version was refused."
+    help = "Build the zones and give what differs to the primary. Exit status 1: one was not published whole."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("zone", nargs="*", help="the names of zones; none: all of them")
@@ -45,13 +45,12 @@ class Command(BaseCommand):
             self.stdout.write(f"{apex}: withdrawn")
         if not result.outcomes and not result.removed:
             self.stdout.write("There is no zone to build.")
-        if any(outcome.refused for outcome in result.outcomes):
-            raise CommandError("Not every zone was published.", returncode=REFUSED)
+        if any(outcome.refused or outcome.held for outcome in result.outcomes):
+            raise CommandError("Not every zone was published whole.", returncode=REFUSED)
 
 
 def _told(outcome: Outcome) -> str:
     if outcome.refused:
         return f"refused. {outcome.refused}"
-    if not outcome.changed:
-        return f"version {outcome.serial}, {outcome.names:,} names, nothing has changed"
-    return f"version {outcome.serial}, {outcome.names:,} names, {outcome.changed:,} of them changed"
+    changed = f"{outcome.changed:,} of them changed" if outcome.changed else "nothing has changed"
+    return f"version {outcome.serial}, {outcome.names:,} names, {changed}. {outcome.held}".removesuffix(". ")
