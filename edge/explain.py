@@ -7,6 +7,7 @@ same configuration: what differs between them is only what they have cached.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -91,6 +92,7 @@ class Explanation:
             ("URL as it is compared", _url(facts)),
             ("Key", str(facts.get("key"))),
             ("It goes", str(facts.get("goes"))),
+            ("HTTPS", _https(facts.get("https") or {})),
             ("In this edge's cache", "yes" if facts.get("on_disk") else "no"),
             (self.question.answered, _lifetime(answer)),
             ("Purged", _purged(purge)),
@@ -160,6 +162,30 @@ def _problem(error: HTTPError) -> str:
 
 def _url(facts: dict[str, Any]) -> str:
     return f"{facts.get('path')}?{facts['query']}" if facts.get("query") else str(facts.get("path"))
+
+
+def _https(https: dict[str, Any]) -> str:
+    if not https:
+        return "not for this domain"
+    said = [f"{https.get('policy')} policy", _certificate(https.get("certificate") or {})]
+    if https.get("client_auth") in ("optional", "required"):
+        said.append(f"client certificates {https['client_auth']}")
+    if https.get("hsts"):
+        said.append(f"HSTS {https['hsts']}")
+    return ", ".join(said)
+
+
+def _certificate(certificate: dict[str, Any]) -> str:
+    if not certificate:
+        return "no certificate on this edge yet"
+    if certificate.get("placeholder"):
+        return "a placeholder until there is a certificate"
+    try:
+        until = datetime.fromtimestamp(certificate.get("not_after", 0), UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (TypeError, ValueError, OverflowError):
+        until = "nobody knows when"
+    which = "a certificate" if certificate.get("covers") else "a certificate that is not for this name"
+    return f"{which} until {until} ({str(certificate.get('fingerprint'))[:16]}…)"
 
 
 def _lifetime(answer: dict[str, Any]) -> str:

@@ -5,10 +5,12 @@
 --
 -- request: as rules see it (method, header(name), cookie(name), address, country, user_agent).
 local cache_file = require "cirrus.cache_file"
+local coverage = require "cirrus.coverage"
 local freshness = require "cirrus.freshness"
 local generation = require "cirrus.generation"
 local guards = require "cirrus.guards"
 local invalidations = require "cirrus.invalidations"
+local own_answers = require "cirrus.own_answers"
 local passes = require "cirrus.passes"
 local purges = require "cirrus.purges"
 local reasons = require "cirrus.reasons"
@@ -55,13 +57,42 @@ local function lifetime(site, act, path, request, answer)
   }
 end
 
+local OWN = {
+  challenge = "nowhere: this edge answers it for a certificate authority",
+  redirect = "nowhere: this edge redirects it to https",
+  secured = "nowhere: this edge refuses it, as the site asks for client certificates, which http has none of",
+  plain = "nowhere: this edge refuses it, as the site is not served over https",
+}
+
+-- What the edge answers by itself, wherever the connection comes from.
+local function own_answer(site, entry)
+  own_answers.look(site, entry)
+  return entry.own or (entry.scheme == "https" and not site.tls and "plain") or nil
+end
+
+-- How the site is served over HTTPS here; nil where it is not.
+local function secured(site, entry)
+  local tls, certificate = site.tls, coverage.of(site.host)
+  return tls and {
+    policy = tls.policy, https_only = tls.https_only, client_auth = tls.client_auth or "off", hsts = entry.hsts,
+    certificate = certificate and certificate.fingerprint and {
+      fingerprint = certificate.fingerprint, not_after = certificate.not_after, placeholder = certificate.placeholder,
+      covers = coverage.covers(site.host, entry.host) and true or false,
+    } or nil,
+  } or nil
+end
+
 -- Which way a request goes; `base`: its key, which answers of late have not been kept under.
-local function way(site, act, request, base)
+local function way(site, act, request, base, own)
   local asked = request.headers.authorization and base .. " authorized" or base
-  if not CACHEABLE[request.method] then
+  if own then
+    return OWN[own]
+  elseif not CACHEABLE[request.method] then
     return "past the cache, as its method is " .. request.method
   elseif act and act.bypass then
     return "past the cache, by its rule"
+  elseif routing.goes_past(site, act) then
+    return "past the cache, as the site asks for client certificates"
   elseif site.passes and passes.has(site, asked, ngx.now()) then
     return "past the cache, as its last answer was not kept"
   end
@@ -87,11 +118,13 @@ function _M.of(scheme, host, target, request, answer)
   local summary = purges.summary(site.host)
   local hard, soft = purges.stamps(summary, site.host, path, query)
   local whole = routing.key(hard, invalidations.stamp(site, path), base)
+  local entry = { scheme = scheme, host = host, token = own_answers.token(path) }
+  local own = own_answer(site, entry)
   return {
     domain = site.host, revision = site.rev, path = path, query = query,
     rule = rule and { id = rule.id, name = rule.name, actions = act },
     key = base, cache_key = whole, on_disk = next(cache_file.headers(whole)) ~= nil,
-    goes = way(site, act, request, base),
+    goes = way(site, act, request, base, own), own = own, https = secured(site, entry),
     answer = lifetime(site, act, path, request, answer),
     purge = {
       hard = hard, soft = soft, known = summary.rev, tagged = site.tagged or false,
