@@ -123,7 +123,7 @@ class ControlPlane(Collector):
     def _zones(self) -> Iterator[Metric]:
         serial = GaugeMetricFamily("cirrus_zone_serial", "The newest published version.", labels=["zone"])
         refused = GaugeMetricFamily(
-            "cirrus_zone_refused", "1 where the newest build was not published.", labels=["zone"]
+            "cirrus_zone_refused", "1 where the newest build was not published whole.", labels=["zone"]
         )
         for zone in Zone.objects.published():
             serial.add_metric([zone.apex], zone.serial)

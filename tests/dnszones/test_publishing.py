@@ -182,10 +182,10 @@ def test_all_but_the_names_that_would_go_is_published_meanwhile(keyspace, edges,
     record.save()
     RecordFactory(zone=zone, name="new", type="A", value="192.0.2.2")
     outcome = zones_rebuild().outcomes[0]
-    assert "19 of 24 names" in outcome.held or "19 of 23 names" in outcome.held
+    assert "19 of 23 names" in outcome.held
     assert is_newer(serial(keyspace), held)
-    assert "192.0.2.9" in stored(keyspace)["stays"]
-    assert "192.0.2.2" in stored(keyspace)["new"]
+    assert "192.0.2.9" in str(stored(keyspace)["stays"])
+    assert "192.0.2.2" in str(stored(keyspace)["new"])
     assert len(stored(keyspace)) == 24
     # For what waits until answers have expired, no build has left the held names out yet.
     assert Zone.objects.get().built_at == built_at
