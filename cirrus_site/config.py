@@ -17,7 +17,7 @@ import secrets
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -123,9 +123,16 @@ class Config(BaseModel):
     dns_metrics_port: int = Field(9153, ge=0, le=65535, description="0: none")
     zone_journal: int = Field(100, ge=1, le=10_000, description="versions kept for IXFR")
 
+    # -- HTTPS
+    https_port: Port = 443
+
     # -- edge
     edge_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
     edge_http_port: Port = 8081
+    edge_https_bind: list[str] = []
+    edge_https_port: int = Field(8443, ge=0, le=65535, description="0: no HTTPS")
+    edge_unknown_sni: Literal["refuse", "placeholder"] = "refuse"
+    edge_keys: str = ""
     edge_status_port: Port = 9145
     edge_status_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1"]
     edge_redis_url: str = ""
@@ -178,6 +185,7 @@ class Config(BaseModel):
         "vantage_points",
         "dns_bind",
         "edge_bind",
+        "edge_https_bind",
         "edge_status_bind",
         "edge_resolvers",
         "origin_deny",
@@ -217,14 +225,14 @@ class Config(BaseModel):
     def _addresses(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(item)) for item in value]
 
-    @field_validator("edge_bind", "edge_resolvers", "dns_bind")
+    @field_validator("edge_bind", "edge_https_bind", "edge_resolvers", "dns_bind")
     @classmethod
     def _servers(cls, value: list[str]) -> list[str]:
         for item in value:
             address_and_port(item)
         return value
 
-    @field_validator("sealing_keys")
+    @field_validator("sealing_keys", "edge_keys")
     @classmethod
     def _keys(cls, value: str) -> str:
         parse_sealing_keys(value)
@@ -284,6 +292,17 @@ class Config(BaseModel):
         """`edge_bind` as (address, port), with `port` where one names none."""
         return [address_and_port(item, port) for item in self.edge_bind]
 
+    def edge_https_addresses(self, port: int) -> list[tuple[str, int]]:
+        """Where an edge speaks HTTPS, as (address, port); none where `port` is 0.
+
+        `edge_https_bind`, with `port` where one names none; where that is empty, those of `edge_bind` that
+        name no port.
+        """
+        if not port:
+            return []
+        portless = [item for item in self.edge_bind if address_and_port(item, 1) != address_and_port(item, 2)]
+        return [address_and_port(item, port) for item in self.edge_https_bind or portless]
+
     @property
     def resolver_addresses(self) -> list[tuple[str, int]]:
         """`edge_resolvers` as (address, port)."""
@@ -291,7 +310,7 @@ class Config(BaseModel):
 
 
 #: Settings that may also be given as `NAME_FILE`, a path to a file that holds the value.
-SECRET_FIELDS = {"secret_key", "sealing_keys", "database_url", "redis_url", "edge_redis_url"}
+SECRET_FIELDS = {"secret_key", "sealing_keys", "edge_keys", "database_url", "redis_url", "edge_redis_url"}
 
 
 def environment_name(field: str) -> str:
