@@ -237,7 +237,7 @@ def https_listen(options: EdgeOptions) -> list[str]:
 
 def https_port() -> str:
     """What stands behind the host in an https URL: nothing, or `:8443` where clients use another port."""
-    port = getattr(settings.CIRRUS, "https_port", 443)
+    port = settings.CIRRUS.https_port
     return "" if port == 443 else f":{port}"
 
 
