@@ -118,6 +118,10 @@ class Config(BaseModel):
     # -- zones
     zone_remove_share: float = Field(0.3, ge=0, le=1, description="of a zone's names that a build may remove")
 
+    # -- certificates
+    resolvers: list[str] = []
+    certificate_parallel: int = Field(4, ge=1, le=100, description="orders under way at once")
+
     # -- DNS
     dns_bind: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1:5300"]
     dns_metrics_port: int = Field(9153, ge=0, le=65535, description="0: none")
@@ -188,6 +192,7 @@ class Config(BaseModel):
         "edge_https_bind",
         "edge_status_bind",
         "edge_resolvers",
+        "resolvers",
         "origin_deny",
         "origin_allow",
         "demo_edge_ports",
@@ -225,7 +230,7 @@ class Config(BaseModel):
     def _addresses(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(item)) for item in value]
 
-    @field_validator("edge_bind", "edge_https_bind", "edge_resolvers", "dns_bind")
+    @field_validator("edge_bind", "edge_https_bind", "edge_resolvers", "resolvers", "dns_bind")
     @classmethod
     def _servers(cls, value: list[str]) -> list[str]:
         for item in value:
@@ -307,6 +312,11 @@ class Config(BaseModel):
     def resolver_addresses(self) -> list[tuple[str, int]]:
         """`edge_resolvers` as (address, port)."""
         return [address_and_port(item) for item in self.edge_resolvers]
+
+    @property
+    def control_resolver_addresses(self) -> list[tuple[str, int]]:
+        """`resolvers` as (address, port)."""
+        return [address_and_port(item) for item in self.resolvers]
 
 
 #: Settings that may also be given as `NAME_FILE`, a path to a file that holds the value.

@@ -11,6 +11,22 @@ from django.db import models
 
 from accounts.models import User
 from alarms.models import Alarm
+from certificates.documents import (
+    TICKETS_OBJECT,
+    domains_of_authorization,
+    domains_of_certificate,
+    enrolled_domain,
+)
+from certificates.models import (
+    Authority,
+    AuthorityAccount,
+    Authorization,
+    Backoff,
+    Certificate,
+    Enrollment,
+    Order,
+    TicketKey,
+)
 from dnszones.models import (
     Challenge,
     NameServer,
@@ -46,6 +62,8 @@ def domains_of_rule(rule_id: int) -> list[int]:
 EFFECTS: Effects = {
     # model    documents that change, and zones
     Domain: [  # and, with its document, its purges: edge/projection.py
+        documents(Kind.CERTIFICATE, enrolled_domain),
+        documents(Kind.CHALLENGE, enrolled_domain),
         documents(Kind.DOMAIN, lambda domain: [domain.pk]),
         EVERY_ZONE,
     ],
@@ -65,6 +83,10 @@ EFFECTS: Effects = {
     Secondary: [EVERY_ZONE],  # who gets the zones
     Record: [OWN_ZONE],
     Challenge: [OWN_ZONE],
+    Enrollment: [documents(Kind.CERTIFICATE, lambda enrollment: [enrollment.domain_id])],
+    Certificate: [documents(Kind.CERTIFICATE, domains_of_certificate)],
+    Authorization: [documents(Kind.CHALLENGE, domains_of_authorization)],
+    TicketKey: [documents(Kind.TICKETS, lambda key: [TICKETS_OBJECT])],
 }
 
 #: Parts that may move from one whole to another: saving one stages the one it leaves as well.
@@ -84,4 +106,8 @@ NO_EFFECT: dict[type[models.Model], str] = {
     StagedZone: "is itself what is still to be built",
     ZoneVersion: "is the record of what was published",
     SecondaryState: "is the record of what was seen",
+    Authority: "is asked for certificates by the control plane only",
+    AuthorityAccount: "is known to its authority only",
+    Order: "is what is under way at an authority; what edges show for it are its authorizations",
+    Backoff: "is the record of what has failed",
 }

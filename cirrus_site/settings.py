@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "domains",
     "edge",
     "dnszones",
+    "certificates",
     "cirrus_site.apps.CirrusSiteConfig",
 ]
 

@@ -28,10 +28,22 @@ def domain_document(domain: Domain) -> dict[str, Any]:
         },
         "origins": [origin_document(origin) for origin in origins],
     }
+    if domain.tls:
+        body["tls"] = tls_part(domain)
     rules = sorted(domain.rules.all(), key=lambda rule: (rule.position, rule.pk))
     if enabled := [rule_document(rule) for rule in rules if rule.enabled]:
         body["rules"] = enabled
     return body
+
+
+def tls_part(domain: Domain) -> dict[str, Any]:
+    """How a domain is served over HTTPS, inside its document."""
+    part: dict[str, Any] = {"policy": domain.tls_policy, "https_only": domain.https_only}
+    if domain.hsts_max_age:
+        part["hsts"] = {"max_age": domain.hsts_max_age, "subdomains": domain.hsts_subdomains}
+    if domain.client_auth != Domain.ClientAuth.OFF:
+        part |= {"client_auth": domain.client_auth, "client_ca": domain.client_ca}
+    return part
 
 
 def origin_document(origin: Origin) -> dict[str, Any]:

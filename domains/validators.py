@@ -3,9 +3,12 @@
 import ipaddress
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from domains import limits
 from domains.hostnames import is_address, normalize_hostname
 
 #: The network in which IPv4 addresses are hidden for machines that have only IPv6 (RFC 6052).
@@ -29,6 +32,33 @@ def normalize_host_header(text: str) -> str:
         raise ValidationError(f"“{text}”: a port is a number from 1 to 65535.")
     name = normalize_origin_host(host)
     return f"[{name}]{colon}{port}" if ":" in name else f"{name}{colon}{port}"
+
+
+def normalize_authorities(text: str) -> str:
+    """The certificates of authorities, one PEM block after the other and nothing between them."""
+    if "PRIVATE KEY-----" in text:
+        raise ValidationError("There is a private key in it; only certificates belong here.")
+    try:
+        found = x509.load_pem_x509_certificates(text.encode())
+        wrong = [each.subject.rfc4514_string() for each in found if not _may_issue(each)]
+    except ValueError as error:
+        raise ValidationError(
+            "These are no certificates: paste one or more blocks that begin with -----BEGIN CERTIFICATE-----."
+        ) from error
+    if wrong:
+        raise ValidationError(f"“{wrong[0]}” is no authority: it may not issue certificates (RFC 5280).")
+    result = "".join(each.public_bytes(Encoding.PEM).decode() for each in dict.fromkeys(found))
+    if len(result) > limits.CLIENT_CA:
+        raise ValidationError(f"These are more than {limits.CLIENT_CA:,} characters together.")
+    return result
+
+
+def _may_issue(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        # Old roots (X.509 version 1) say nothing about it.
+        return certificate.subject == certificate.issuer
 
 
 def validate_origin_host(value: str) -> None:

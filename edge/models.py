@@ -12,11 +12,15 @@ from domains.models import Domain
 class Kind(models.TextChoices):
     """The kinds of documents in the keyspace, in the order in which they are brought back.
 
-    Purges come before their domains: a domain without them would serve what has been purged.
+    Purges come before their domains: a domain without them would serve what has been purged. So do
+    certificates: a domain without its own could not be served over HTTPS.
     """
 
     NODE = "node", "node"
     PURGE = "purge", "purge"
+    TICKETS = "tickets", "session ticket keys"
+    CHALLENGE = "challenge", "challenge"
+    CERTIFICATE = "certificate", "certificate"
     DOMAIN = "domain", "domain"
 
 

@@ -59,6 +59,11 @@ SOURCES: dict[str, Source] = {
 }
 
 
+def register(kind: str, source: Source) -> None:
+    """Have documents of this kind made: for apps above this one, once, when the apps are ready."""
+    SOURCES[kind] = source
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A document before it has a revision; `news` are stamped with that revision.

@@ -16,6 +16,7 @@ from domains import limits
 from domains.hostnames import display_hostname, normalize_hostname
 from domains.normalized import NormalizedModel
 from domains.validators import (
+    normalize_authorities,
     normalize_host_header,
     normalize_origin_host,
     validate_header_host,
@@ -39,7 +40,16 @@ def normalize_claim(text: str) -> str:
 class Domain(NormalizedModel):
     """A site: its names, its origins and how its answers are cached."""
 
-    FORMS = {"host": normalize_claim}
+    class TlsPolicy(models.TextChoices):
+        INTERMEDIATE = "intermediate", "intermediate: TLS 1.2 and 1.3"
+        MODERN = "modern", "modern: TLS 1.3 only"
+
+    class ClientAuth(models.TextChoices):
+        OFF = "off", "not asked for"
+        OPTIONAL = "optional", "asked for"
+        REQUIRED = "required", "required"
+
+    FORMS = {"host": normalize_claim, "client_ca": normalize_authorities}
 
     host = models.CharField(
         "host name",
@@ -99,6 +109,52 @@ class Domain(NormalizedModel):
             "and an answer whose type contradicts its path (HTML for /account/x.css) is not kept."
         ),
     )
+    tls = models.BooleanField(
+        "serve HTTPS",
+        default=False,
+        help_text=(
+            "A certificate for all its names is requested at once and renewed by itself. "
+            "Until it is there, edges answer https with a certificate that no browser trusts."
+        ),
+    )
+    https_only = models.BooleanField(
+        "HTTPS only",
+        default=False,
+        help_text="Requests over http are redirected (308), once the certificate is there.",
+    )
+    hsts_max_age = models.PositiveIntegerField(
+        "insist on HTTPS (HSTS)",
+        default=0,
+        validators=[MaxValueValidator(limits.HSTS)],
+        help_text=(
+            "Seconds for which browsers refuse to visit the site without a valid certificate. 0: they are told "
+            "nothing. Begin with 300; 31536000 is a year. It cannot be taken back from those that were told."
+        ),
+    )
+    hsts_subdomains = models.BooleanField(
+        "for all names below it too",
+        default=False,
+        help_text="Also for those that other servers answer: each of them then needs a certificate.",
+    )
+    tls_policy = models.CharField(
+        "TLS policy",
+        max_length=12,
+        choices=TlsPolicy.choices,
+        default=TlsPolicy.INTERMEDIATE,
+        help_text="Modern shuts out browsers of before 2018 or so.",
+    )
+    client_auth = models.CharField(
+        "client certificates",
+        max_length=8,
+        choices=ClientAuth.choices,
+        default=ClientAuth.OFF,
+        help_text="Who has none is refused (403) where they are required. Answers are not cached then.",
+    )
+    client_ca = models.TextField(
+        "authorities of client certificates",
+        blank=True,
+        help_text="Certificates (PEM) of those whose client certificates are accepted.",
+    )
     notes = models.TextField(blank=True, help_text="For your team; the edges never see it.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -121,6 +177,24 @@ class Domain(NormalizedModel):
             raise ValidationError({"host": claimed_by(claim)})
         if self.default_ttl is not None and self.max_ttl is not None and self.default_ttl > self.max_ttl:
             raise ValidationError({"default_ttl": "This is longer than the maximum TTL, which would cut it."})
+        if errors := self._tls_errors():
+            raise ValidationError(errors)
+
+    def _tls_errors(self) -> dict[str, str]:
+        errors: dict[str, str] = {}
+        if not self.tls:
+            needs = "This needs HTTPS: turn on “serve HTTPS”, or turn this off."
+            wants = {
+                "https_only": self.https_only,
+                "hsts_max_age": self.hsts_max_age,
+                "client_auth": self.client_auth != self.ClientAuth.OFF,
+            }
+            errors = {field: needs for field, wanted in wants.items() if wanted}
+        if self.hsts_subdomains and not self.hsts_max_age:
+            errors["hsts_subdomains"] = "Say for how long browsers are to insist on HTTPS, or turn this off."
+        if self.client_auth != self.ClientAuth.OFF and not self.client_ca:
+            errors["client_ca"] = "Paste the certificates of the authorities whose clients are accepted."
+        return errors
 
     def _claim_primary_name(self) -> None:
         mine = HostName.objects.filter(domain=self)
