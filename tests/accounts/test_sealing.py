@@ -1,6 +1,7 @@
 """Sealed secrets open with their key and for their record, and in no other way."""
 
 import base64
+import hmac
 import stat
 
 import pytest
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from accounts.errors import NotOpened, SealingKeyMissing
-from accounts.sealing import needs_sealing_again, open_sealed, seal
+from accounts.sealing import edges_key, edges_ring, needs_sealing_again, open_sealed, seal
 from cirrus_site.config import read_config
 
 
@@ -69,3 +70,26 @@ def test_keys_come_from_a_file(tmp_path):
     (tmp_path / "keys").write_text(f"a:{key(1)}\nb:{key(2)}\n")
     config = read_config({"CIRRUS_SEALING_KEYS_FILE": str(tmp_path / "keys")})
     assert config.sealing_ring() == {"a": b"\1" * 32, "b": b"\2" * 32}
+
+
+def test_what_is_sealed_for_the_edges_opens_with_their_keys_which_open_nothing_else():
+    with keys(f"new:{key(2)},old:{key(1)}"):
+        ours = seal(b"ours", record="r")
+        theirs = seal(b"theirs", record="r", ring="edges")
+        assert open_sealed(theirs, record="r", ring="edges") == b"theirs"
+        with pytest.raises(NotOpened):
+            open_sealed(theirs, record="r")
+        ring = edges_ring()
+    assert list(ring) == ["new", "old"]
+    # An edge that took its own keys for those of the control plane:
+    with keys(",".join(f"{name}:{base64.b64encode(value).decode()}" for name, value in ring.items())):
+        with pytest.raises(NotOpened):
+            open_sealed(ours, record="r")
+        assert open_sealed(theirs, record="r") == b"theirs"
+
+
+def test_the_keys_of_the_edges_are_derived_as_rfc_5869_says():
+    """Written out with HMAC alone, as whoever opens them elsewhere would."""
+    secret = bytes([7]) * 32
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    assert edges_key(secret) == hmac.digest(extracted, b"cirrus edges\x01", "sha256")
