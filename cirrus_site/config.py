@@ -180,6 +180,9 @@ class Config(BaseModel):
     demo_http_port: Port = 8080
     demo_dns_port: Port = 5333
     demo_verify_port: Port = 5347
+    demo_https_port: Port = 8443
+    demo_ca_port: Port = 14000
+    demo_ca_roots_port: Port = 15000
     demo_patience: int = Field(60, ge=1, description="seconds until `just up` says what is not up")
 
     @field_validator(
