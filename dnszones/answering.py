@@ -16,7 +16,7 @@ from django.conf import settings
 from dnszones.builder import Answer
 from dnszones.facts import Facts, Placement
 from dnszones.names import closest_apex, owner_in
-from dnszones.readiness import Published, ready_mask
+from dnszones.readiness import serving_mask
 from dnszones.rendezvous import Mask
 from dnszones.steering import SiteFacts, Steering, answers
 from dnszones.zonedata import Texts
@@ -87,7 +87,7 @@ def answer_sites(
     addresses = _Addresses(facts)
     everywhere, refused = _what_all_have(chosen, acks, facts.epoch)
     for row, (site, nodes) in enumerate(zip(located, chosen, strict=True)):
-        result.waits(steering.waiting.get(row, ()), site.placement.since_rev)
+        result.waits(steering.waiting.get(row, ()), site.placement.complete_rev)
         if site.placement.domain_id not in allowed:
             continue
         for apex, name in site.names:
@@ -135,14 +135,13 @@ def chosen_nodes(steering: Steering) -> list[Chosen]:
 
 def steer(facts: Facts, placements: Sequence[Placement], acks: Acks, current: Mask | None = None) -> Steering:
     """The steering of these placements. Where it is not known who has what, nobody new has it."""
-    documents = [Published(f"domain:{p.document}", p.epoch, p.since_rev) for p in placements]
     by_name = [acks.of(node.name) for node in facts.nodes]
     return answers(
         [site_facts(placement) for placement in placements],
         facts.nodes,
         facts.regions,
         safety_share=settings.CIRRUS.safety_share,
-        ready=ready_mask(documents, by_name),
+        ready=serving_mask([p.site for p in placements], [p.certificate for p in placements], by_name),
         current=current,
     )
 

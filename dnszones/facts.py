@@ -12,7 +12,8 @@ from django.db.models import Model, QuerySet
 from dnszones.builder import NameServerFacts, RecordFacts, ZoneFacts
 from dnszones.eligibility import NodeFacts, RegionFacts
 from dnszones.models import Challenge, NameServer, Record, Site, Zone
-from domains.models import HostName
+from dnszones.readiness import Published
+from domains.models import Domain, HostName
 from edge.models import Kind, Outbox, Publication
 from edge.revisions import current_keyspace
 from nodes.models import Node, Region
@@ -27,7 +28,7 @@ class Placement(NamedTuple):
 
     `access_name` is "" where its zone is not published. `since_rev`: the revision with which its
     document went live. `alias_revs`: of the aliases that came later. `answered`: DNS has given its names to
-    clients before.
+    clients before. `certificate`: the document of its certificate, where it serves HTTPS and there is one.
     """
 
     domain_id: int
@@ -44,6 +45,17 @@ class Placement(NamedTuple):
     pinned: frozenset[str] = NONE
     excluded: frozenset[str] = NONE
     regions: tuple[str, ...] = ()
+    certificate: Published | None = None
+
+    @property
+    def site(self) -> Published:
+        """The document of the domain itself."""
+        return Published(f"domain:{self.document}", self.epoch, self.since_rev)
+
+    @property
+    def complete_rev(self) -> int:
+        """The revision from which on an edge has everything that clients need of it."""
+        return max(self.since_rev, self.certificate.since_rev if self.certificate else 0)
 
 
 @dataclass
@@ -108,6 +120,7 @@ def _by_zone(model: type[Model], *fields: str) -> dict[int, list[tuple]]:  # typ
 def _placements(apexes: dict[int, str], only: int | None) -> list[Placement]:
     """The domains whose document is on the edges (or on its way there), and stays there."""
     documents = _documents(only)
+    certificates = _certificates(only)
     hosts = _hosts(only)
     pinned, excluded, regions = (
         _links(field_name, name, only)
@@ -140,6 +153,7 @@ def _placements(apexes: dict[int, str], only: int | None) -> list[Placement]:
                 pinned=frozenset(pinned[pk]) if pk in pinned else NONE,
                 excluded=frozenset(excluded[pk]) if pk in excluded else NONE,
                 regions=tuple(sorted(regions[pk])) if pk in regions else (),
+                certificate=certificates.get(domain_id),
             )
         )
     return found
@@ -161,6 +175,14 @@ def _documents(domain_id: int | None) -> dict[int, tuple[str, int, int, bool, di
         for pk, object_id, key, epoch, since, answered in rows
         if pk not in held
     }
+
+
+def _certificates(domain_id: int | None) -> dict[int, Published]:
+    """Domain → the live document of its certificate, of those that serve HTTPS."""
+    live = _of_domain(Publication.objects.filter(kind=Kind.CERTIFICATE, live=True), "object_id", domain_id)
+    secured = live.filter(object_id__in=Domain.objects.filter(tls=True).values("pk"))
+    rows = secured.order_by("rev").values_list("object_id", "key", "epoch", "since_rev")
+    return {pk: Published(f"certificate:{key}", epoch, since) for pk, key, epoch, since in rows}
 
 
 def _hosts(domain_id: int | None) -> dict[int, list[str]]:

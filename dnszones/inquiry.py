@@ -11,7 +11,7 @@ from dnszones.errors import NotSteered
 from dnszones.explanation import Explanation, explain, listed, nodes_without
 from dnszones.facts import Facts, read_facts
 from dnszones.names import owner_in
-from dnszones.readiness import Published, ready_mask
+from dnszones.readiness import serving_mask
 from dnszones.steering import Steering, answers
 from domains.hostnames import display_hostname, searched_hostname
 from domains.models import Domain, HostName
@@ -125,13 +125,13 @@ def _explain(facts: Facts, located: Located, without: Iterable[str]) -> Explanat
     acks = read_acks(node.name for node in facts.nodes)
     if acks.failure:
         raise NotSteered(f"{acks.failure}, so it is not known which edges have the site.")
-    document = Published(f"domain:{placement.document}", placement.epoch, placement.since_rev)
+    by_name = [acks.of(node.name) for node in facts.nodes]
     return explain(
         site_facts(placement),
         facts.nodes,
         facts.regions,
         safety_share=settings.CIRRUS.safety_share,
-        ready=ready_mask([document], [acks.of(node.name) for node in facts.nodes]),
+        ready=serving_mask([placement.site], [placement.certificate], by_name),
         current=current_mask(facts, [located], {apex: {owner: str(text)}} if text else {}),
         without=without,
     )
