@@ -27,6 +27,7 @@ from certificates.models import (
     Order,
     TicketKey,
 )
+from certificates.staging import AUTHORITY_ITSELF, DOMAIN_ITSELF, OWN_DOMAIN
 from dnszones.models import (
     Challenge,
     NameServer,
@@ -66,8 +67,9 @@ EFFECTS: Effects = {
         documents(Kind.CHALLENGE, enrolled_domain),
         documents(Kind.DOMAIN, lambda domain: [domain.pk]),
         EVERY_ZONE,
+        DOMAIN_ITSELF,  # is enrolled, and what it lacks is ordered: certificates/staging.py
     ],
-    HostName: [documents(Kind.DOMAIN, lambda name: [name.domain_id]), EVERY_ZONE],
+    HostName: [documents(Kind.DOMAIN, lambda name: [name.domain_id]), EVERY_ZONE, OWN_DOMAIN],
     Origin: [documents(Kind.DOMAIN, lambda origin: [origin.domain_id]), EVERY_ZONE],  # the first one
     CacheRule: [documents(Kind.DOMAIN, lambda rule: [rule.domain_id])],
     CacheCondition: [documents(Kind.DOMAIN, lambda condition: domains_of_rule(condition.rule_id))],
@@ -86,6 +88,7 @@ EFFECTS: Effects = {
     Enrollment: [documents(Kind.CERTIFICATE, lambda enrollment: [enrollment.domain_id])],
     Certificate: [documents(Kind.CERTIFICATE, domains_of_certificate)],
     Authorization: [documents(Kind.CHALLENGE, domains_of_authorization)],
+    Authority: [AUTHORITY_ITSELF],  # who waits for one is looked at
     TicketKey: [documents(Kind.TICKETS, lambda key: [TICKETS_OBJECT])],
 }
 
@@ -106,7 +109,6 @@ NO_EFFECT: dict[type[models.Model], str] = {
     StagedZone: "is itself what is still to be built",
     ZoneVersion: "is the record of what was published",
     SecondaryState: "is the record of what was seen",
-    Authority: "is asked for certificates by the control plane only",
     AuthorityAccount: "is known to its authority only",
     Order: "is what is under way at an authority; what edges show for it are its authorizations",
     Backoff: "is the record of what has failed",

@@ -191,6 +191,7 @@ class Migration(migrations.Migration):
                 ('staging', models.BooleanField(default=False)),
                 ('failures', models.PositiveIntegerField(default=0)),
                 ('next_at', models.DateTimeField()),
+                ('asked', models.BooleanField(default=False, help_text='The authority has asked for this wait, so nobody may shorten it.')),
                 ('problem', models.TextField(blank=True)),
                 ('authority', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='backoffs', to='certificates.authority')),
             ],

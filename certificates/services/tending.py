@@ -1,0 +1,183 @@
+"""Which orders are opened and which are brought forward, and when: what the scheduled job does.
+
+    every few seconds, on a save, and whenever an order has ended:
+        settle what has ended · claim orders that are due · open orders for what is due, as long as there is room
+
+A claim is a conditional UPDATE, so that two schedulers never give the same order to two workers; and should
+both die, the claim runs out. Room is counted under a lock on the authorities.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from certificates.issuance.errors import NotOrdered
+from certificates.issuance.names import ordered_names
+from certificates.issuance.orders import order_advance, order_open, order_outcome
+from certificates.issuance.outcomes import Outcome, Waiting
+from certificates.models import Authority, Certificate, Enrollment, Order
+from certificates.renewal.choice import Later
+from certificates.renewal.plan import Plan
+from certificates.services.authorities import authorities_for, authority_choose, breaker_try
+from certificates.services.settling import enrollment_schedule, order_settle
+from certificates.services.situations import enrollment_plan, held_certificate, tended, wanted_names
+
+logger = logging.getLogger(__name__)
+
+#: For so long an order belongs to the task that was sent for it, should nobody hear of that again.
+CLAIM = timedelta(minutes=4)
+#: An order that is due within this is at work, and takes part of the room. Claimed ones are.
+AT_WORK = timedelta(minutes=5)
+#: When an enrollment is looked at again whose order nobody has settled, or for which nobody can be asked.
+LOST, NOBODY = timedelta(minutes=10), timedelta(hours=1)
+#: Enrollments that one round looks at, at most, for one place of the room.
+GLANCE = 20
+
+
+def certificates_tend(*, now: datetime | None = None) -> list[int]:
+    """Settle, claim and open; the orders that a task is to be sent for, each with `order_follow`."""
+    now = now or timezone.now()
+    orders_settle(now=now)
+    with transaction.atomic():
+        # Whoever counts, counts alone: the same rows are locked by all.
+        list(Authority.objects.select_for_update().order_by("pk").values_list("pk", flat=True))
+        claimed = _claim_due(now, room=_room(now))
+        return claimed + _open_due(now, room=_room(now))
+
+
+def order_follow(*, order_id: int, patience: float) -> Outcome:
+    """Bring an order forward for up to `patience` seconds, and settle it where it ends by that."""
+    outcome = order_advance(order_id, patience=patience)
+    if not isinstance(outcome, Waiting):
+        orders_settle(now=timezone.now(), only=order_id)
+    return outcome
+
+
+def orders_settle(*, now: datetime, only: int | None = None) -> int:
+    """Settle the orders that have ended, each once, whoever brought them there; their number."""
+    ended = Order.objects.filter(settled_at=None).exclude(ended_at=None).order_by("ended_at")
+    if only is not None:
+        ended = ended.filter(pk=only)
+    settled = 0
+    for order in ended.select_related("certificate"):
+        with transaction.atomic():
+            # An order has no effect outside: update() passes nobody by.
+            if not Order.objects.filter(pk=order.pk, settled_at=None).update(settled_at=now):
+                continue
+            if outcome := order_outcome(order):
+                order_settle(order=order, outcome=outcome, now=now)
+            settled += 1
+    return settled
+
+
+def _room(now: datetime) -> int:
+    """How many more orders may be at work at once (CIRRUS_CERTIFICATE_PARALLEL)."""
+    at_work = Q(leased_until__gt=now) | Q(due_at__gt=now, due_at__lt=now + AT_WORK)
+    return int(settings.CIRRUS.certificate_parallel) - Order.objects.filter(at_work, ended_at=None).count()
+
+
+def _claim_due(now: datetime, *, room: int) -> list[int]:
+    """Orders that wait no longer, or whose worker was lost, claimed; the oldest first."""
+    if room <= 0:
+        return []
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    due = Order.objects.filter(free, ended_at=None, due_at__lte=now).order_by("due_at", "pk")
+    return [pk for pk in due.values_list("pk", flat=True)[:room] if _claim(pk, now)]
+
+
+def _claim(order_id: int, now: datetime) -> bool:
+    found = Order.objects.filter(pk=order_id, ended_at=None, due_at__lte=now)
+    return bool(found.update(due_at=now + CLAIM))
+
+
+def _open_due(now: datetime, *, room: int) -> list[int]:
+    opened: list[int] = []
+    if room <= 0:
+        return opened
+    ordered = Order.objects.filter(enrollment=OuterRef("pk"), ended_at=None)
+    due = tended().filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), ~Exists(ordered))
+    for enrollment in due.order_by("next_attempt_at", "pk")[: GLANCE * room]:
+        order = enrollment_open(enrollment=enrollment, now=now)
+        if order and _claim(order.pk, timezone.now()):
+            opened.append(order.pk)
+        if len(opened) == room:
+            break
+    return opened
+
+
+def enrollment_open(*, enrollment: Enrollment, now: datetime, force: bool = False) -> Order | None:
+    """Open an order where one is due (or `force`) and somebody may be asked; else note when to look again.
+
+    The enrollment comes out of `tended`.
+    """
+    planned = enrollment_plan(enrollment, now=now)
+    if planned.at > now and not force:
+        enrollment_schedule(enrollment, next_attempt_at=planned.at)
+        return None
+    names = ordered_names(enrollment.domain.host, wanted_names(enrollment))
+    authorities = authorities_for(enrollment)
+    found = authority_choose(authorities=authorities, names=names, now=now)
+    if isinstance(found, Later):
+        _wait(enrollment, found, authorities, len(names), now)
+        return None
+    authority, choice = found
+    held = held_certificate(enrollment)
+    try:
+        order = order_open(
+            enrollment=enrollment,
+            authority=authority,
+            staging=choice.staging,
+            replaces=_replaced(held, authority) if not choice.staging else "",
+        )
+    except NotOrdered as error:
+        enrollment_schedule(enrollment, problem=str(error), next_attempt_at=now + NOBODY)
+        return None
+    breaker_try(authority, now=now)
+    # Should nobody live to settle it, the enrollment is looked at again nevertheless.
+    enrollment_schedule(enrollment, next_attempt_at=now + LOST)
+    logger.info(
+        "certificate_ordered host=%s authority=%s staging=%s why=%r",
+        enrollment.domain.host,
+        authority.name,
+        choice.staging,
+        planned.why,
+    )
+    return order
+
+
+def _replaced(held: Certificate | None, authority: Authority) -> str:
+    """What the order renews (RFC 9773 section 5): such an order is free of many an authority's limits."""
+    return held.ari_id if held and held.authority_id == authority.pk else ""
+
+
+def _wait(
+    enrollment: Enrollment, later: Later, authorities: Sequence[Authority], names: int, now: datetime
+) -> None:
+    if later.at is None:
+        enrollment_schedule(
+            enrollment, problem=nobody_problem(authorities, names), next_attempt_at=now + NOBODY
+        )
+    else:
+        enrollment_schedule(enrollment, next_attempt_at=later.at)
+
+
+def nobody_problem(authorities: Sequence[Authority], names: int) -> str:
+    """Why nobody can be asked, as a sentence."""
+    if not authorities:
+        return "No certificate authority is enabled for it: add or enable one."
+    most = max(authorities, key=lambda item: item.max_names)
+    return (
+        f"The domain has {names:,} names, and no authority takes so many in one certificate ({most.name}: "
+        f"{most.max_names:,}). Use a wildcard for some, or take some to a domain of their own."
+    )
+
+
+def due_plans(*, now: datetime) -> list[tuple[Enrollment, Plan]]:
+    """Every enrollment with its plan, the most urgent first."""
+    found = [(enrollment, enrollment_plan(enrollment, now=now)) for enrollment in tended()]
+    return sorted(found, key=lambda pair: (pair[1].at, pair[0].domain.host))
