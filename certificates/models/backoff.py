@@ -15,6 +15,9 @@ class Backoff(models.Model):
     staging = models.BooleanField(default=False)
     failures = models.PositiveIntegerField(default=0)
     next_at = models.DateTimeField()
+    asked = models.BooleanField(
+        default=False, help_text="The authority has asked for this wait, so nobody may shorten it."
+    )
     problem = models.TextField(blank=True)
 
     class Meta:
