@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from alarms.models import Alarm
+from certificates.services.watching import totals as certificate_totals
 from dnszones.models import Zone
 from dnszones.watching import secondary_lags
 from edge import services
@@ -59,6 +60,7 @@ class ControlPlane(Collector):
         yield from self._edges()
         yield from self._nodes()
         yield from self._zones()
+        yield from self._certificates()
         yield _alarms()
 
     def _comparison(self) -> Iterator[Metric]:
@@ -142,6 +144,29 @@ class ControlPlane(Collector):
             lag.add_metric([seen.apex, seen.secondary], seen.seconds)
             answers.add_metric([seen.apex, seen.secondary], seen.answers)
         yield from (serial, refused, lag, answers)
+
+    def _certificates(self) -> Iterator[Metric]:
+        found = certificate_totals()
+        if found.soonest is not None:
+            yield _gauge(
+                "cirrus_certificate_expiry_seconds",
+                "Seconds until the first of the served certificates ends; negative where one has.",
+                found.soonest,
+            )
+        standing = GaugeMetricFamily(
+            "cirrus_certificates", "Domains with HTTPS, by how their certificate is.", labels=["standing"]
+        )
+        for name, count in found.by_rung.items():
+            standing.add_metric([name], count)
+        orders = GaugeMetricFamily(
+            "cirrus_certificate_orders",
+            "Orders that ended within the last day, by authority and outcome.",
+            labels=["authority", "outcome"],
+        )
+        for (authority, outcome), count in found.orders.items():
+            orders.add_metric([authority, outcome], count)
+        yield from (standing, orders)
+        yield _gauge("cirrus_certificate_orders_open", "Orders that are under way.", found.open_orders)
 
 
 def _alarms() -> Metric:

@@ -45,6 +45,41 @@ JOBS: dict[str, tuple[str, int, str]] = {
         5,
         "PENDING becomes INSYNC; what has left the DNS for all clients may leave the edges.",
     ),
+    "Order the certificates that are due": (
+        "certificates.tasks.tend",
+        5,
+        "Saves order at once; this orders what is due for renewal, goes on with what waits, and tries again.",
+    ),
+    "Deploy the certificates that wait": (
+        "certificates.deployment.tasks.resume_deployments",
+        5,
+        "A certificate is deployed at once; this goes on where a worker was killed, or an edge was awaited.",
+    ),
+    "Compare what the edges serve over HTTPS": (
+        "certificates.deployment.tasks.check_served",
+        300,
+        "A handshake with every edge, for each domain; an alarm where it shows another certificate.",
+    ),
+    "Watch over the certificates": (
+        "certificates.tasks.watch",
+        300,
+        "Alarms by the share of life that is left; enrolls whom no signal saw; clears challenges.",
+    ),
+    "Ask the authorities when to renew": (
+        "certificates.tasks.ask_windows",
+        60,
+        "Renewal information (RFC 9773): each certificate in turn, as often as its authority says.",
+    ),
+    "Rotate the session ticket keys": (
+        "certificates.tasks.rotate_ticket_keys",
+        600,
+        "A new key every 8 hours, on the edges an hour before, kept for 24 hours.",
+    ),
+    "Forget old orders and certificates": (
+        "certificates.tasks.clean",
+        3600,
+        "Orders of 90 days ago, and certificates that ended 30 days ago and serve nobody.",
+    ),
     "Forget old alarms": (
         "alarms.tasks.expire_alarms",
         3600,

@@ -30,9 +30,10 @@ LONGEST_URL = 500
 
 #: A chance from 0 to 1; a test may know it.
 Chance = Callable[[], float]
+random_chance: Chance = random.SystemRandom().random
 
 
-def windows_ask(*, now: datetime | None = None, chance: Chance = random.SystemRandom().random) -> int:
+def windows_ask(*, now: datetime | None = None, chance: Chance = random_chance) -> int:
     """Ask for the windows of certificates whose turn it is; their number.
 
     An authority that does not answer is asked no more in this round, and keeps what it said before.
@@ -79,12 +80,10 @@ def _ask(
         return
     again = next_question(life, now=now, wait=found.wait if found else None)
     window = found.window if found else None
-    if window == _known(enrollment) and window is not None:
-        enrollment_schedule(
-            enrollment, ari_check_at=again, ari_explanation=found.explanation if found else ""
-        )
+    if found and window == _known(enrollment):
+        # A point once chosen stays, as long as the window is the same.
+        enrollment_schedule(enrollment, ari_check_at=again, ari_explanation=found.explanation)
         return
-    # A point once chosen stays, as long as the window is the same.
     point = chosen_point(window, chance=chance()) if window else None
     planned = renewal(life, fingerprint=certificate.fingerprint, wished=point)
     news: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from certificates.issuance.names import validated_name
 from certificates.models import Authority, Backoff, Enrollment
@@ -52,7 +53,7 @@ def breaker_try(authority: Authority, *, now: datetime) -> None:
 
 def breaker_store(authority: Authority, breaker: Breaker, *, problem: str | None = None) -> None:
     """Keep a new state of its breaker, and what its problem is where that is news."""
-    news = {"failures": breaker.failures, "open_until": breaker.open_until}
+    news: dict[str, Any] = {"failures": breaker.failures, "open_until": breaker.open_until}
     if problem is not None:
         news["problem"] = problem
     Authority.objects.filter(pk=authority.pk).update(**news)

@@ -1,13 +1,14 @@
 """Forgetting: orders of long ago, certificates that have ended, and failures that are over."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from certificates.models import Backoff, Certificate, Enrollment, Order
 
-#: How long each is kept: after it ended, and a staging's certificate, which serves nobody, after it was issued.
+#: How long each is kept after its end; a staging's certificate, which serves nobody, after it was issued.
 ORDERS, CERTIFICATES, TRIALS, BACKOFFS = (
     timedelta(days=90),
     timedelta(days=30),
@@ -29,7 +30,7 @@ def certificates_clean(*, now: datetime | None = None) -> int:
     return forgotten + _delete(Backoff.objects.filter(next_at__lt=now - BACKOFFS))
 
 
-def _delete(rows) -> int:  # type: ignore[no-untyped-def]
+def _delete(rows: QuerySet[Any]) -> int:
     ids = list(rows.order_by("pk").values_list("pk", flat=True)[:SOME])
     rows.model._default_manager.filter(pk__in=ids).delete()
     return len(ids)

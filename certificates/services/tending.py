@@ -1,7 +1,7 @@
 """Which orders are opened and which are brought forward, and when: what the scheduled job does.
 
     every few seconds, on a save, and whenever an order has ended:
-        settle what has ended · claim orders that are due · open orders for what is due, as long as there is room
+        settle what has ended · claim orders that are due · open orders for what is due, if there is room
 
 A claim is a conditional UPDATE, so that two schedulers never give the same order to two workers; and should
 both die, the claim runs out. Room is counted under a lock on the authorities.
@@ -103,7 +103,7 @@ def _open_due(now: datetime, *, room: int) -> list[int]:
     due = tended().filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), ~Exists(ordered))
     for enrollment in due.order_by("next_attempt_at", "pk")[: GLANCE * room]:
         order = enrollment_open(enrollment=enrollment, now=now)
-        if order and _claim(order.pk, timezone.now()):
+        if order and _claim(order.pk, max(now, order.due_at)):
             opened.append(order.pk)
         if len(opened) == room:
             break

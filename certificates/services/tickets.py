@@ -1,4 +1,4 @@
-"""Session ticket keys: made, published ahead of their time, and forgotten (certificates/renewal/rotation.py)."""
+"""Session ticket keys: made, published ahead of their time, and forgotten; see renewal/rotation.py."""
 
 import logging
 import secrets

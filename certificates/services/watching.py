@@ -1,4 +1,4 @@
-"""How the certificates are: what is well, what is in danger, and the alarms for it, which clear themselves."""
+"""How the certificates are: well or in danger, and the alarms for that, which clear themselves."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ def standings(*, now: datetime) -> Iterator[Standing]:
 
 
 def certificates_alarm(*, now: datetime | None = None) -> None:
-    """Have an alarm for each domain whose certificate is in danger, for each authority in trouble, and no other."""
+    """Have an alarm for each certificate in danger and each authority in trouble, and for no other."""
     now = now or timezone.now()
     wrong = [standing for standing in standings(now=now) if standing.rung]
     for standing in wrong:
@@ -91,8 +91,9 @@ def _authority_troubles(now: datetime) -> Iterator[tuple[str, str]]:
         instead = f"{others[0]} is asked instead" if others else "There is no other authority: add one"
         yield (
             authority.name,
-            f"{authority.name} has failed {authority.failures:,} times in a row, last with: {authority.problem} "
-            f"{instead}. It is tried again by itself; look at its status page, and at its account here.",
+            f"{authority.name} has failed {authority.failures:,} times in a row, last with: "
+            f"{authority.problem} {instead}. It is tried again by itself; look at its status page, and "
+            "at its account here.",
         )
 
 
@@ -123,13 +124,14 @@ def totals(*, now: datetime | None = None) -> Totals:
 
 
 def _until(standing: Standing) -> str:
-    assert standing.life is not None
-    return f"{standing.life.end:%Y-%m-%d %H:%M} UTC"
+    return f"{standing.life.end:%Y-%m-%d %H:%M} UTC" if standing.life else "an unknown time"
 
 
 def _why(standing: Standing) -> str:
     if standing.uploaded:
-        return "It was uploaded, so nobody renews it by itself: upload a newer one, or let an authority issue it."
+        return (
+            "It was uploaded, and is not renewed by itself: upload a newer one, or let an authority issue it."
+        )
     if standing.problem:
         return f"The last attempt: {standing.problem}"
     return "Look at the domain's page for what happens next."
@@ -143,7 +145,8 @@ _SENTENCES = {
         else f"{it.host} has no certificate yet, after {it.attempts:,} attempts. {_why(it)}"
     ),
     Rung.LATE: lambda it: (
-        f"Less than a fifth of the life of {it.host}'s certificate is left: it ends at {_until(it)}. {_why(it)}"
+        f"Less than a fifth of the life of the certificate of {it.host} is left: it ends at {_until(it)}. "
+        f"{_why(it)}"
     ),
     Rung.URGENT: lambda it: (
         f"The certificate of {it.host} ends at {_until(it)}; then browsers refuse the site. {_why(it)}"
@@ -152,8 +155,8 @@ _SENTENCES = {
         f"The certificate of {it.host} has ended at {_until(it)}, and browsers refuse the site. {_why(it)}"
     ),
     Rung.MISSING: lambda it: (
-        f"{it.host} has been without a certificate for more than a day, after {it.attempts:,} attempts: nobody can "
-        f"visit it over HTTPS. {_why(it)}"
+        f"{it.host} has been without a certificate for more than a day, after {it.attempts:,} attempts: "
+        f"nobody can visit it over HTTPS. {_why(it)}"
     ),
 }
 

@@ -12,14 +12,12 @@ from certificates.services.tables import HEADER, certificate_rows, table
 
 class Command(BaseCommand):
     help = (
-        "Tell of every domain that serves HTTPS which certificate it has, until when, on how many edges, and what "
-        "happens next. Exits with 1 where something is wrong."
+        "Tell of every domain that serves HTTPS which certificate it has, until when, on how many edges, and "
+        "what happens next. Exits with 1 where something is wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--problems", action="store_true", help="only those with which something is wrong"
-        )
+        parser.add_argument("--problems", action="store_true", help="only where something is wrong")
 
     def handle(self, *, problems: bool, **_: Any) -> None:
         rows = certificate_rows(now=timezone.now())

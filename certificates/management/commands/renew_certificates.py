@@ -14,9 +14,9 @@ from domains.hostnames import display_hostname
 
 class Command(BaseCommand):
     help = (
-        "Order the certificates that are due, and wait for them; the worker does the same by itself. --dry-run: "
-        "only tell what would be ordered, when and why. --force: also what is not due (mind the authority's "
-        "limits). Exits with 1 where a certificate was not issued."
+        "Order the certificates that are due, and wait for them; the worker does the same by itself. "
+        "--dry-run: only tell what would be ordered, when and why. --force: also what is not due (mind the "
+        "authority's limits). Exits with 1 where a certificate was not issued."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,8 +30,8 @@ class Command(BaseCommand):
         enrollments, unknown = enrollments_named(domain)
         if unknown:
             raise CommandError(
-                f"No certificate is ordered for {', '.join(unknown)}: the domain does not exist, is disabled, does "
-                "not serve HTTPS, or has an uploaded certificate."
+                f"No certificate is ordered for {', '.join(unknown)}: the domain does not exist, is "
+                "disabled, does not serve HTTPS, or has an uploaded certificate."
             )
         if dry_run:
             for line in table(
