@@ -14,6 +14,8 @@ NOTIFY = "cdn:notify"
 PUBLISH_LOCK = "cdn:lock:publish"
 REPAIR_LOCK = "cdn:lock:repair"
 HEALTH_LOCK = "cdn:lock:health"
+#: Which beat leads, of several that run.
+BEAT_LOCK = "cdn:lock:beat"
 #: Since when a vantage point has been asked to probe and has not reported: vantage point → Unix time.
 HEALTH_ASKED = "cdn:health-asked"
 #: The one right to build zones, and the note that a worker has been asked to.
