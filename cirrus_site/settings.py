@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "cirrus_site.middleware.OnceMoreMiddleware",  # last: what it calls is the view itself
 ]
 
 ROOT_URLCONF = "cirrus_site.urls"
@@ -151,7 +152,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # else a worker ends for good after
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = CIRRUS.time_zone
 CELERY_BEAT_SCHEDULE = followed_schedule(CIRRUS)
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "cirrus_site.beat:Scheduler"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # -- Accounts and security

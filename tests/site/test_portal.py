@@ -1,9 +1,16 @@
 """The portal as a whole: every page opens, nothing is open to strangers, what the headers allow."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.contrib import admin
+from django.db import connection
+from django.db.models.signals import pre_save
+from django.test import Client
 from django.urls import get_resolver, reverse
 
+from nodes.models import Region
 from tests.edge.keyspace_reader import acknowledge
 from tests.factories import DomainFactory, NodeFactory, RegionFactory
 
@@ -147,3 +154,35 @@ def test_times_are_written_so_that_they_sort(admin_client, keyspace):
         f"{domain.updated_at:%Y-%m-%d %H:%M:%S}"
         in admin_client.get("/admin/domains/domain/").content.decode()
     )
+
+
+def test_of_two_people_who_add_the_same_name_at_once_one_is_told_so(admin_user, keyspace):
+    both_have_looked = threading.Barrier(2)
+
+    def meet(**_):
+        try:
+            both_have_looked.wait(timeout=2)
+        except threading.BrokenBarrierError:
+            pass  # one has come alone: the database lets no second one in before the first has saved
+
+    def add(title):
+        client = Client()
+        client.force_login(admin_user)
+        try:
+            form = {"backup_rows-TOTAL_FORMS": 0, "backup_rows-INITIAL_FORMS": 0}
+            return client.post("/admin/nodes/region/add/", {"name": "eu-west", "title": title, **form})
+        finally:
+            connection.close()
+
+    pre_save.connect(meet, sender=Region)
+    try:
+        with ThreadPoolExecutor(2) as people:
+            answers = sorted(people.map(add, ["One", "Other"]), key=lambda answer: answer.status_code)
+    finally:
+        pre_save.disconnect(meet, sender=Region)
+
+    late, first = answers
+    assert (late.status_code, first.status_code) == (200, 302)
+    assert "Region with this Name already exists." in late.content.decode()
+    loser = "Other" if Region.objects.get().title == "One" else "One"
+    assert f'value="{loser}"' in late.content.decode()
