@@ -8,8 +8,8 @@ is associated data: a text that is copied into another record does not open ther
 CIRRUS_SEALING_KEYS, `ID:BASE64` of 32 bytes each; the first seals, all of them open, so a key is changed
 by adding one in front and sealing everything again (`manage.py rotate_sealing_key`).
 
-There are two rings with the same IDs. What edges have to open is sealed in theirs, whose keys are derived from
-the others: an edge is given only those, and can open neither accounts nor the secrets of name servers.
+There are two rings with the same IDs. What edges have to open is sealed in theirs, whose keys are derived
+from the others: an edge is given only those, and can open neither accounts nor the secrets of name servers.
 """
 
 import base64
@@ -37,7 +37,12 @@ def edges_key(key: bytes) -> bytes:
 
 
 def edges_ring() -> dict[str, bytes]:
-    """Key ID → key of the edges' ring, the one that seals first; empty where there are no keys here."""
+    """Key ID → key of the edges' ring, the one that seals first; empty where there are no keys here.
+
+    On the machine of an edge alone they come from CIRRUS_EDGE_KEYS.
+    """
+    if given := settings.CIRRUS.edge_ring():
+        return given
     return {key_id: edges_key(key) for key_id, key in settings.CIRRUS.sealing_ring().items()}
 
 

@@ -18,7 +18,7 @@ HTTP_01 = "http-01"
 TICKETS, TICKETS_OBJECT = "tickets", 1
 
 #: Answers that edges are to give now.
-SHOWN = Q(challenge_type=HTTP_01) & ~Q(token="") & ~Q(value="")  # noqa: S106  # of a challenge, not a password
+SHOWN = Q(challenge_type=HTTP_01) & ~Q(token="") & ~Q(value="")  # of a challenge, not a password
 
 
 def certificate_part(certificate: Certificate) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def enrollment_of(domain: Domain) -> Enrollment | None:
 
 def challenge_document(domain: Domain) -> dict[str, Any]:
     """The body of a domain's challenge document (docs/keyspace.md, kind `challenge`)."""
-    orders: Any = domain.enrollment.orders.all()  # type: ignore[attr-defined]
+    orders: Any = domain.enrollment.orders.all()
     shown = [each for order in orders for each in order.authorizations.all()]
     return {
         "id": domain.pk,
@@ -138,11 +138,6 @@ SOURCES: dict[str, Source] = {
 
 
 # -- which documents a save changes: for the table in cirrus_site/effects.py ---------------------------
-
-
-def enrolled_domain(domain: Domain) -> list[int]:
-    """The domain, where it has a certificate document or a challenge, or may have."""
-    return [domain.pk] if domain.tls or Enrollment.objects.filter(domain=domain.pk).exists() else []
 
 
 def domains_of_certificate(certificate: Certificate) -> list[int]:

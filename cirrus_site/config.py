@@ -296,6 +296,10 @@ class Config(BaseModel):
             text = write_secret_once(self, SEALING_KEY, generated)
         return parse_sealing_keys(text)
 
+    def edge_ring(self) -> dict[str, bytes]:
+        """Key ID → key of CIRRUS_EDGE_KEYS, in their order; empty where it says nothing."""
+        return parse_sealing_keys(self.edge_keys)
+
     def edge_addresses(self, port: int) -> list[tuple[str, int]]:
         """`edge_bind` as (address, port), with `port` where one names none."""
         return [address_and_port(item, port) for item in self.edge_bind]

@@ -15,7 +15,6 @@ from certificates.documents import (
     TICKETS_OBJECT,
     domains_of_authorization,
     domains_of_certificate,
-    enrolled_domain,
 )
 from certificates.models import (
     Authority,
@@ -62,9 +61,7 @@ def domains_of_rule(rule_id: int) -> list[int]:
 
 EFFECTS: Effects = {
     # model    documents that change, and zones
-    Domain: [  # and, with its document, its purges: edge/projection.py
-        documents(Kind.CERTIFICATE, enrolled_domain),
-        documents(Kind.CHALLENGE, enrolled_domain),
+    Domain: [  # and, with its document, its purges, challenges and certificate: edge/projection.py
         documents(Kind.DOMAIN, lambda domain: [domain.pk]),
         EVERY_ZONE,
         DOMAIN_ITSELF,  # is enrolled, and what it lacks is ordered: certificates/staging.py

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from edge import keyspace
+from edge.holding import COMPANIONS, withdrawable
 from edge.models import Publication
 from edge.rendering import Rendered, existing_keys, object_chunks, render, render_keys
 from edge.revisions import current_keyspace
@@ -87,16 +88,22 @@ class Comparison:
     def leftovers(self, keys: Collection[str]) -> Iterator[Difference]:
         """What is left in Redis, or is not withdrawn there, of keys that must not be published."""
         held, recorded = _read(self.kind, keys), _recorded(self.kind, keys)
+        kept = set() if self.rewrite else self._kept(recorded.values())
         epoch = current_keyspace().epoch
-        for key in sorted(keys):
+        for key in sorted(set(keys) - kept):
             was, found = recorded.get(key), held[key]
             owner = was.object_id if was else None
-            if was and was.held_since and not self.rewrite:
-                continue  # it is kept on purpose: edge/holding.py
             if found.text is not None or found.indexed is not None or (was and was.live):
                 yield Difference(self.kind, Problem.EXTRA, key, owner)
             elif was and (self.rewrite or was.epoch != epoch or found.gone != was.rev):
                 yield Difference(self.kind, Problem.TOMBSTONE_LOST, key, owner)
+
+    def _kept(self, recorded: Iterable[Publication]) -> set[str]:
+        """The keys that are kept on purpose: edge/holding.py."""
+        live = [was for was in recorded if was.live]
+        if self.kind in COMPANIONS:
+            return {was.key for was in live} - {was.key for was in withdrawable(self.kind, live)}
+        return {was.key for was in live if was.held_since}
 
     def _problem(
         self, document: Rendered, found: "Held", was: Publication | None, epoch: int

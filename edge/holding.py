@@ -5,6 +5,8 @@ the site has lost: a domain that was deleted or disabled keeps its document, and
 or has lost an alias, keeps the old name as an alias of its document. `Publication.leaving` says which
 names those are. Who publishes the DNS says when they may go (`edge.services.names_release`); where
 nobody does, nothing is ever `answered`, and everything is withdrawn at once.
+
+What a domain's document is served with (its purges, its certificate) stays for as long as that does.
 """
 
 import time
@@ -13,8 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domains import limits
-from domains.models import HostName
+from domains.documents import reason_not_served
+from domains.models import Domain, HostName
 from edge.models import Kind, Publication
+
+#: Kinds of documents that a domain's own is served with: published before it, and withdrawn after it.
+COMPANIONS = (Kind.PURGE, Kind.CHALLENGE, Kind.CERTIFICATE)
 
 
 def note_lost_names(published: Iterable[Publication]) -> None:
@@ -76,6 +82,26 @@ def keep(
         else:
             _note(was, _since(was, [was.key, *was.alias_revs]))
     return gone
+
+
+def without_domain(leaving: list[Publication]) -> list[Publication]:
+    """Of documents of companions, those whose domain the edges do not have under this name (any more)."""
+    served = Publication.objects.filter(kind=Kind.DOMAIN, live=True, key__in=[was.key for was in leaving])
+    served_by = dict(served.values_list("key", "object_id"))
+    return [was for was in leaving if served_by.get(was.key) != was.object_id]
+
+
+def withdrawable(kind: str, leaving: list[Publication]) -> list[Publication]:
+    """Of documents of companions that are not wanted any more, those that may go.
+
+    Not those of a domain whose own document is only held: it is served with them to the end.
+    """
+    free = without_domain(leaving)
+    if kind == Kind.CHALLENGE or len(free) == len(leaving):
+        return leaving
+    named = Domain.objects.filter(host__in=[was.key for was in leaving]).prefetch_related("origins")
+    served = {(domain.host, domain.pk) for domain in named if not reason_not_served(domain)}
+    return [was for was in leaving if was in free or (was.key, was.object_id) in served]
 
 
 def note_returned(published: Iterable[Publication], held: Mapping[int, Mapping[str, float]]) -> None:

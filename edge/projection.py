@@ -20,14 +20,21 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from domains.models import Domain
 from edge import keyspace
 from edge.errors import PublishingBusy, RedisForgot, RedisIsAhead
-from edge.holding import held_since, keep, note_lost_names, note_returned
+from edge.holding import (
+    COMPANIONS,
+    held_since,
+    keep,
+    note_lost_names,
+    note_returned,
+    withdrawable,
+    without_domain,
+)
 from edge.lineage import NOWHERE, Lineage, read_standing
 from edge.models import Kind, Publication
-from edge.purges.document import News, purged_domains
-from edge.rendering import Rendered, Rendering, render, render_keys
+from edge.purges.document import News
+from edge.rendering import Rendered, Rendering, existing, render, render_keys
 from edge.revisions import current_keyspace, take_revisions
 from edge.store import reaching_redis
 
@@ -60,13 +67,18 @@ class Turn:
 
 @dataclass
 class Published:
-    """What publishing some objects came to. `unfinished`: they have more to tell, in another turn."""
+    """What publishing some objects came to.
+
+    `unfinished`: they have more to tell, in another turn. `kept`: they have a document that is to go after
+    their domain's.
+    """
 
     written: int = 0
     withdrawn: int = 0
     unchanged: int = 0
     broken: dict[int, str] = field(default_factory=dict)
     unfinished: set[int] = field(default_factory=set)
+    kept: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -129,25 +141,39 @@ def publish(
     already, to the letter, gets no new revision unless its object is in `force`. One that cannot be
     rendered keeps what is published of it and is reported in `broken`.
 
-    The purges of a domain are there before its document is, and go after it.
+    The purges, challenges and certificate of a domain are there before its document is, and go after it.
     """
-    if kind != Kind.DOMAIN or not (purged := _with_purges(objects)):
+    if kind != Kind.DOMAIN:
         return _publish(turn, kind, objects, force)
-    _publish(turn, Kind.PURGE, purged, ())
+    later: dict[str, dict[int, datetime]] = {}
+    for companion, some in _companions(objects):
+        if some:
+            result = _publish(turn, companion, some, (), before_domain=True)
+            later[companion] = {pk: objects[pk] for pk in result.kept}
     result = _publish(turn, kind, objects, force)
-    _publish(turn, Kind.PURGE, purged, ())
+    for companion, kept in later.items():
+        if kept:
+            _publish(turn, companion, kept, ())
     return result
 
 
-def _with_purges(objects: Mapping[int, datetime]) -> dict[int, datetime]:
-    """Those of the domains that have a purge document, or should have one."""
-    published = Publication.objects.filter(kind=Kind.PURGE, live=True, object_id__in=objects)
-    purged = {*published.values_list("object_id", flat=True)}
-    purged |= {*purged_domains().filter(pk__in=objects).values_list("pk", flat=True)}
-    return {pk: objects[pk] for pk in purged}
+def _companions(objects: Mapping[int, datetime]) -> Iterator[tuple[str, dict[int, datetime]]]:
+    """Each kind of companion, with those of the domains that have a document of it, or should have one."""
+    published = Publication.objects.filter(kind__in=COMPANIONS, live=True, object_id__in=objects)
+    known = set(published.values_list("kind", "object_id"))
+    for kind in COMPANIONS:
+        wanted = existing(kind, objects)
+        yield kind, {pk: objects[pk] for pk in objects if pk in wanted or (kind, pk) in known}
 
 
-def _publish(turn: Turn, kind: str, objects: Mapping[int, datetime], force: Collection[int]) -> Published:
+def _publish(
+    turn: Turn,
+    kind: str,
+    objects: Mapping[int, datetime],
+    force: Collection[int],
+    *,
+    before_domain: bool = False,
+) -> Published:
     before = list(Publication.objects.filter(kind=kind, object_id__in=objects, live=True))
     # Each object and each key it leaves is one write at most.
     epoch, revision = take_revisions(len(objects) + len(before))
@@ -155,8 +181,10 @@ def _publish(turn: Turn, kind: str, objects: Mapping[int, datetime], force: Coll
     rendering = render(kind, objects, news=True)
     result = Published(broken=rendering.broken)
     leaving = [was for was in before if was.key not in rendering.keys and was.object_id not in result.broken]
-    if kind == Kind.PURGE:
-        leaving = _withdrawable(leaving)
+    if kind in COMPANIONS:
+        free = without_domain(leaving) if before_domain else withdrawable(kind, leaving)
+        result.kept = {was.object_id for was in leaving} - {was.object_id for was in free}
+        leaving = free
     heirs = render_keys(kind, [was.key for was in leaving]) if leaving else Rendering()
     leaving = keep(leaving, rendered=rendering.documents, heirs=heirs.keys)
     note_returned(before, {pk: document.held for pk, document in rendering.documents.items()})
@@ -191,17 +219,6 @@ def _publish(turn: Turn, kind: str, objects: Mapping[int, datetime], force: Coll
     result.withdrawn = len(writes) - result.written
     write(turn, kind, epoch, writes)
     return result
-
-
-def _withdrawable(leaving: list[Publication]) -> list[Publication]:
-    """Purges that may be withdrawn: not those of a domain that the edges still have under this name."""
-    keys = [was.key for was in leaving]
-    served = Publication.objects.filter(kind=Kind.DOMAIN, live=True, key__in=keys)
-    served_by = dict(served.values_list("key", "object_id"))
-    named = {*Domain.objects.filter(host__in=keys).values_list("host", "pk")}
-    return [
-        was for was in leaving if served_by.get(was.key) != was.object_id or (was.key, was.object_id) in named
-    ]
 
 
 def _changed(

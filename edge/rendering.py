@@ -156,6 +156,12 @@ def reasons_withheld(kind: str, object_ids: Iterable[int]) -> dict[int, str]:
     return {item.pk: source.withheld(item) for item in source.objects().filter(pk__in=list(object_ids))}
 
 
+def existing(kind: str, object_ids: Iterable[int]) -> set[int]:
+    """Those of the objects that there are, published or not."""
+    found = SOURCES[kind].objects().filter(pk__in=list(object_ids))
+    return set(found.values_list("pk", flat=True))
+
+
 def existing_keys(kind: str, keys: Iterable[str]) -> set[str]:
     """Those of the keys that some object has, published or not."""
     field_name = SOURCES[kind].key_field

@@ -128,7 +128,7 @@ def _make_plan(progress: Progress, *, rewrite: bool) -> Plan:
         def tick(count: int, kind: str = kind, total: int = total) -> None:
             nonlocal done
             done += count
-            progress(f"comparing {kind}s", done, max(total, done))
+            progress(f"comparing {kind} documents", done, max(total, done))
 
         found = list(comparison.everything(tick))
         # A flush may have been under way; where everything is written again it does not matter.

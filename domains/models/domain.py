@@ -128,7 +128,8 @@ class Domain(NormalizedModel):
         validators=[MaxValueValidator(limits.HSTS)],
         help_text=(
             "Seconds for which browsers refuse to visit the site without a valid certificate. 0: they are "
-            "told nothing. Begin with 300; 31536000 is a year. It cannot be taken back from those that were told."
+            "told nothing. Begin with 300; 31536000 is a year. It cannot be taken back from those that "
+            "were told."
         ),
     )
     hsts_subdomains = models.BooleanField(

@@ -471,7 +471,7 @@ def test_publishing_more_domains_takes_no_more_queries(keyspace, django_assert_m
         with transaction.atomic():
             keys = [domain.pk for domain in (DomainFactory() for _ in range(count))]
         Domain.objects.filter(pk__in=keys).update(default_ttl=count)
-        with django_assert_max_num_queries(29) as queries:
+        with django_assert_max_num_queries(31) as queries:
             stage(Kind.DOMAIN, keys)
         return len(queries)
 
