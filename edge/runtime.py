@@ -21,13 +21,17 @@ from urllib.parse import unquote, urlsplit
 import jinja2
 from django.conf import settings
 
+from edge import memory_file
 from edge.errors import EdgeCannotStart
 from edge.sockets import socket_path
+from edge.ticket_slots import ticket_slots
 from nodes.models import label_validator
 
 HERE = Path(__file__).resolve().parent
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
 GEOIP_MODULE = "ngx_http_geoip2_module.so"
+#: The folder of an edge in which nginx finds as many files as there may be ticket keys.
+TICKET_SLOTS = "ticket-slots"
 #: Headers from which frameworks take the URL, the host or the method of a request, and that are in no cache
 #: key: with them a client could poison the cache for others. The edge sets its own X-Forwarded-For, -Proto
 #: and -Host; where a domain is guarded, these do not reach its origins. Spelled as nginx's variables are.
@@ -44,10 +48,11 @@ UNKEYED_HEADERS = (
 
 @dataclass(frozen=True)
 class EdgeOptions:
-    """Which edge to run, and where it listens (TCP ports)."""
+    """Which edge to run, and where it listens (TCP ports; https_port 0: nowhere)."""
 
     node: str
     http_port: int
+    https_port: int
     status_port: int
 
     @property
@@ -186,8 +191,8 @@ def is_read_along(path: str) -> bool:
     return target.exists() and not target.is_file()
 
 
-def lua_settings(options: EdgeOptions) -> dict[str, Any]:
-    """What `cirrus.settings` holds on the edge."""
+def lua_settings(options: EdgeOptions, descriptor: int | None) -> dict[str, Any]:
+    """What `cirrus.settings` holds on the edge; `descriptor`: of its file in memory."""
     cirrus = settings.CIRRUS
     return {
         "node": options.node,
@@ -208,6 +213,8 @@ def lua_settings(options: EdgeOptions) -> dict[str, Any]:
         "purge_grace": cirrus.edge_purge_grace,
         "geoip": bool(cirrus.edge_geoip),
         "https": bool(https_listen(options)),
+        "memory_file": descriptor,
+        "ticket_slots": str(options.folder / TICKET_SLOTS),
         "unkeyed_headers": [name.replace("_", "-") for name in UNKEYED_HEADERS],
         "cache": {
             "folder": str(options.folder / "cache"),
@@ -232,7 +239,7 @@ def _authorities(addresses: Iterable[tuple[str, int]]) -> list[str]:
 
 def https_listen(options: EdgeOptions) -> list[str]:
     """Where this edge speaks HTTPS, as nginx spells it; empty where it does not."""
-    return []
+    return _authorities(settings.CIRRUS.edge_https_addresses(options.https_port))
 
 
 def https_port() -> str:
@@ -276,6 +283,7 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         ca_bundle=ca_bundle(),
         listen=_authorities(cirrus.edge_addresses(options.http_port)),
         https_listen=https_listen(options),
+        ticket_slots=ticket_slots(options.folder / TICKET_SLOTS),
         https_port=https_port(),
         status_listen=_authorities((bind, options.status_port) for bind in cirrus.edge_status_bind),
     )
@@ -291,7 +299,9 @@ def _write_private(path: Path, text: str) -> None:
 def prepare(options: EdgeOptions) -> list[str]:
     """Write this edge's files, check them, and return the command that runs it in the foreground.
 
-    Raises `EdgeCannotStart` with a sentence: a busy port, a missing module, a setting that nginx refuses.
+    This process is to become that command, which inherits the file in memory with the keys
+    (`edge.memory_file`). Raises `EdgeCannotStart` with a sentence: a busy port, a missing module, a setting
+    that nginx refuses.
     """
     label_validator(options.node)
     nginx = nginx_binary()
@@ -299,8 +309,14 @@ def prepare(options: EdgeOptions) -> list[str]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     _refuse_second(options)  # first: these files belong to an edge that is running
-    _write_files(options, nginx)
+    _write_files(options, nginx, memory_file.create())
     return [*_command(options, nginx), "-g", "daemon off;"]
+
+
+def environment() -> dict[str, str]:
+    """What nginx needs of this process's environment: none of our settings, which have secrets among them."""
+    ours = ("CIRRUS_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def reload(options: EdgeOptions) -> None:
@@ -317,15 +333,28 @@ def reload(options: EdgeOptions) -> None:
         raise EdgeCannotStart(
             f"The edge {options.node} does not run from {options.folder}; start it without --reload."
         ) from error
-    _write_files(options, nginx_binary())
+    descriptor = _memory_file_of(options)
+    if descriptor is None or not memory_file.renew(pid, descriptor):
+        raise EdgeCannotStart(
+            f"The edge {options.node} has no keys in memory that this user may replace; start it anew."
+        )
+    _write_files(options, nginx_binary(), descriptor)
     os.kill(pid, signal.SIGHUP)
+
+
+def _memory_file_of(options: EdgeOptions) -> int | None:
+    try:
+        found = json.loads((options.folder / "settings.json").read_text()).get("memory_file")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _command(options: EdgeOptions, nginx: str, *, conf: str = "nginx.conf") -> list[str]:
     return [nginx, "-e", "stderr", "-p", str(options.folder), "-c", str(options.folder / conf)]
 
 
-def _write_files(options: EdgeOptions, nginx: str) -> None:
+def _write_files(options: EdgeOptions, nginx: str, descriptor: int) -> None:
     """Write settings.json and nginx.conf, once nginx has taken them on trial."""
     folder = options.folder
     _write_private(folder / "nginx.conf.new", nginx_conf(options, nginx))
@@ -334,7 +363,7 @@ def _write_files(options: EdgeOptions, nginx: str) -> None:
     )
     if tried.returncode:
         raise EdgeCannotStart(f"nginx refuses its configuration: {tried.stderr.strip()}")
-    _write_private(folder / "settings.json", json.dumps(lua_settings(options), indent=1))
+    _write_private(folder / "settings.json", json.dumps(lua_settings(options, descriptor), indent=1))
     (folder / "nginx.conf.new").rename(folder / "nginx.conf")
 
 
@@ -344,6 +373,10 @@ def _refuse_second(options: EdgeOptions) -> None:
         *(
             (bind, port, "CIRRUS_EDGE_BIND, CIRRUS_EDGE_HTTP_PORT or --http-port")
             for bind, port in cirrus.edge_addresses(options.http_port)
+        ),
+        *(
+            (bind, port, "CIRRUS_EDGE_HTTPS_BIND, CIRRUS_EDGE_HTTPS_PORT or --https-port")
+            for bind, port in cirrus.edge_https_addresses(options.https_port)
         ),
         *(
             (bind, options.status_port, "CIRRUS_EDGE_STATUS_PORT or --status-port")

@@ -148,15 +148,15 @@ class EdgeServer:
         manage: Callable[[list[str], dict[str, str], IO[bytes]], Running] = manage,
     ) -> None:
         self.node, self.settings, self.manage = node, settings, manage
-        self.http_port, self.status_port = free_port(), free_port()
+        self.http_port, self.https_port, self.status_port = free_port(), free_port(), free_port()
         self.folder = Path(settings["CIRRUS_VAR_DIR"]) / "edge" / node
         self.process: Running | None = None
 
     @property
     def command(self) -> list[str]:
         """What stands after `manage.py` to start it."""
-        ports = ["--http-port", str(self.http_port), "--status-port", str(self.status_port)]
-        return ["run_edge", "--node", self.node, *ports]
+        ports = ["--http-port", str(self.http_port), "--https-port", str(self.https_port)]
+        return ["run_edge", "--node", self.node, *ports, "--status-port", str(self.status_port)]
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; `wait`: until it says that it has a configuration."""

@@ -121,7 +121,7 @@ def test_a_trial_run_of_nginx_beside_a_running_edge_touches_nothing(edge, domain
 def test_a_second_edge_of_the_same_name_leaves_the_files_of_the_first_alone(edge, domain):
     before = files_of(edge)
     command = [sys.executable, str(ROOT / "manage.py"), "run_edge", "--node", edge.node]
-    ports = ["--http-port", str(free_port()), "--status-port", str(free_port())]
+    ports = [f"--{name}-port={free_port()}" for name in ("http", "https", "status")]
     env = {**edge.settings, "CIRRUS_EDGE_PURGE_MEMORY": "33m"}
     tried = subprocess.run([*command, *ports], env=env, capture_output=True, text=True, timeout=60)
     assert "is running already" in tried.stderr

@@ -16,7 +16,7 @@ def run_edge(edge, *words, **settings):
     return subprocess.run(
         [
             *(sys.executable, str(ROOT / "manage.py"), "run_edge", "--node", edge.node, *words),
-            *("--http-port", str(edge.http_port), "--status-port", str(edge.status_port)),
+            *edge.command[3:],
         ],
         env={**edge.settings, **settings},
         capture_output=True,

@@ -1,6 +1,7 @@
 -- What an edge says about itself in Redis: how far it is, what it refused, whether its clock is right.
 local cjson = require "cjson.safe"
 local intake = require "cirrus.intake"
+local keyring = require "cirrus.tls.keyring"
 local keyspace = require "cirrus.keyspace"
 local settings = require "cirrus.settings"
 
@@ -33,6 +34,7 @@ function _M.fields()
     "version", settings.get().version,
     "skew", string.format("%.3f", state:get("skew") or 0),
     "domains", text_of(state:get("domains") or 0),
+    "keys", table.concat(keyring.ids(), ","),
   }
 end
 

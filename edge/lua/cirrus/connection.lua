@@ -7,6 +7,7 @@
 -- one place that catches it, and connects again.
 local platform = require "cirrus.platform"
 local resolver = require "cirrus.resolver"
+local ssl = require "ngx.ssl"
 
 local _M = {}
 
@@ -16,6 +17,47 @@ local READ_TIMEOUT = 5000
 
 local function unreachable(action, problem)
   error({ unreachable = "Redis: could not " .. action .. ": " .. tostring(problem) }, 0)
+end
+
+local function read(path)
+  local file, problem = io.open(path, "rb")
+  local text = file and file:read("*a")
+  if file then
+    file:close()
+  end
+  return text, problem
+end
+
+-- What this edge shows a Redis that asks for a certificate: read by the master, which may read the key.
+local certificate, key
+
+-- In init_by_lua. where: as below.
+function _M.prepare(where)
+  certificate, key = nil, nil
+  local tls = where.tls
+  if tls and tls.certificate then
+    certificate = assert(ssl.parse_pem_cert(assert(read(tls.certificate))))
+    key = assert(ssl.parse_pem_priv_key(assert(read(tls.key))))
+  end
+end
+
+-- A handshake that fails may raise as well.
+local function secure(client, where)
+  local socket = rawget(client, "_sock")
+  local is_well, done, problem = pcall(function()
+    if certificate then
+      local shown, why = socket:setclientcert(certificate, key)
+      if not shown then
+        return nil, why
+      end
+    end
+    return socket:sslhandshake(false, where.host, true)
+  end)
+  if is_well and done then
+    return true
+  end
+  client:close()
+  return nil, is_well and problem or done
 end
 
 -- nginx's own sockets know no names without a `resolver` directive, so each address is tried here.
@@ -28,6 +70,9 @@ local function connect(client, where)
   for _, address in ipairs(addresses or {}) do
     address = address:find(":", 1, true) and "[" .. address .. "]" or address
     done, problem = client:connect(address, where.port)
+    if done and where.tls then
+      done, problem = secure(client, where)
+    end
     if done then
       return done
     end
@@ -35,7 +80,8 @@ local function connect(client, where)
   return nil, problem
 end
 
--- where: { host, port } or { path }, and username, password, database.
+-- where: { host, port } or { path }, and username, password, database; tls: { certificate, key } (paths, or nothing),
+-- where it speaks TLS: it must show a certificate for `host` that nginx's lua_ssl_trusted_certificate vouches for.
 -- Returns a function that sends one command, and one that sends several in one round trip.
 function _M.open(where)
   local client = platform.redis():new()

@@ -35,7 +35,7 @@ function _M.load(path)
   local size = journal.read(path, function(record)
     local op = record[1]
     if op == "put" then
-      intake.put(record[2], record[3], record[4], 0, 0)
+      intake.put(record[2], record[3], record[4], 0, 0, true)
     elseif op == "gone" then
       intake.gone(record[2], record[3], record[4], record[5])
     else

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from edge.errors import EdgeCannotStart
-from edge.runtime import EdgeOptions, prepare, reload
+from edge.runtime import EdgeOptions, environment, prepare, reload
 
 
 def port(text: str) -> int:
@@ -17,6 +17,11 @@ def port(text: str) -> int:
     if not 1 <= number <= 65_535:
         raise ValueError
     return number
+
+
+def port_or_none(text: str) -> int:
+    """The same, or 0."""
+    return 0 if text == "0" else port(text)
 
 
 class Command(BaseCommand):
@@ -29,6 +34,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--node", required=True, help="the node's name, as in the portal")
         parser.add_argument("--http-port", type=port, default=settings.CIRRUS.edge_http_port)
+        parser.add_argument(
+            "--https-port", type=port_or_none, default=settings.CIRRUS.edge_https_port, help="0: no HTTPS"
+        )
         parser.add_argument("--status-port", type=port, default=settings.CIRRUS.edge_status_port)
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--check", action="store_true", help="write and check the configuration only")
@@ -39,7 +47,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        edge = EdgeOptions(options["node"], options["http_port"], options["status_port"])
+        ports = (options[name] for name in ("http_port", "https_port", "status_port"))
+        edge = EdgeOptions(options["node"], *ports)
         try:
             if options["reload"]:
                 reload(edge)
@@ -53,4 +62,5 @@ class Command(BaseCommand):
         if options["check"]:
             self.stdout.write(f"The configuration of {edge.node} is good: {edge.folder}/nginx.conf")
             return
-        os.execv(command[0], command)  # noqa: S606  (this process becomes nginx, so signals reach it)
+        # This process becomes nginx, so signals reach it.
+        os.execve(command[0], command, environment())  # noqa: S606

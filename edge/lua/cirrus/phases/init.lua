@@ -6,12 +6,14 @@ require "resty.core"
 local beacon = require "cirrus.beacon"
 local generation = require "cirrus.generation"
 local invalidations = require "cirrus.invalidations"
+local keyring = require "cirrus.tls.keyring"
 local platform = require "cirrus.platform"
 local replica = require "cirrus.replica"
 local resolver = require "cirrus.resolver"
 local settings = require "cirrus.settings"
 local store = require "cirrus.store"
 local tags = require "cirrus.tags"
+local tickets = require "cirrus.tls.tickets"
 
 -- Loaded here once, so that the workers share the pages and a missing module stops the start.
 require "cirrus.health"
@@ -26,14 +28,18 @@ platform.dns()
 -- luacheck: globals cirrus
 cirrus = {}
 for _, phase in ipairs({
-  "balance", "capture", "explain", "fetch", "fetch_headers", "fetch_log", "headers", "kept", "log", "passed",
-  "refreshed", "route", "secured", "status", "wait",
+  "balance", "capture", "explain", "fetch", "fetch_headers", "fetch_log", "handshake", "headers", "kept", "log",
+  "passed", "refreshed", "route", "secured", "status", "wait",
 }) do
   cirrus[phase] = require("cirrus.phases." .. phase)
 end
 
 return function(path)
   settings.load(path)
+  keyring.load(settings.get().memory_file)
+  if settings.get().https then
+    tickets.load(settings.get().ticket_slots)
+  end
   local state = ngx.shared.cirrus_state
   if store.is_new() then
     state:delete("beacon") -- the workers of before a reload keep the numbers that belong to their memory
