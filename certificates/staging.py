@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from kombu.exceptions import OperationalError
 
+from certificates.deployment.tending import placeholders_ensure
 from certificates.models import Authority
 from certificates.services.enrollments import enrollments_ensure, enrollments_release
 from edge.once import OncePerCommit
@@ -18,9 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 def enrollments_stage(domain_ids: Sequence[int]) -> None:
-    """Enroll those of these domains that serve HTTPS, and have what they lack ordered after the commit."""
+    """Enroll those of these domains that serve HTTPS, and have what they lack ordered after the commit; until
+    it is there they have a placeholder."""
     if enrollments_ensure(domain_ids=domain_ids):
         _waking.ask()
+    placeholders_ensure(domain_ids=domain_ids)
 
 
 def authorities_stage(authority_ids: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ def authorities_for(enrollment: Enrollment) -> list[Authority]:
     """The one that the operator has chosen, else all that are enabled, in their order."""
     if enrollment.authority:
         return [enrollment.authority] if enrollment.authority.enabled else []
-    return list(Authority.objects.filter(enabled=True).order_by("position", "pk"))
+    return list(Authority.objects.filter(enabled=True).order_by("position", "name"))
 
 
 def authority_choose(

@@ -74,7 +74,7 @@ def _clear_others(kind: str, subjects: set[str]) -> None:
 
 
 def _authority_troubles(now: datetime) -> Iterator[tuple[str, str]]:
-    enabled = list(Authority.objects.filter(enabled=True).order_by("position", "pk"))
+    enabled = list(Authority.objects.filter(enabled=True).order_by("position", "name"))
     waiting = Enrollment.objects.filter(
         domain__tls=True, domain__enabled=True, source=Enrollment.Source.ACME
     ).count()

@@ -15,7 +15,7 @@ _count = itertools.count()
 
 
 def authority(name="one", **fields):
-    fields = {"directory_url": f"https://{name}.example/dir", "terms_agreed": True} | fields
+    fields = {"directory_url": f"https://{name}.example/dir", "terms_agreed": True, "position": 10} | fields
     return Authority.objects.create(name=name, **fields)
 
 

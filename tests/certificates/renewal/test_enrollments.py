@@ -100,7 +100,7 @@ def test_who_asks_for_a_new_one_need_not_wait_for_what_we_would_wait_for():
 def test_but_for_what_the_authority_has_asked_for():
     one = authority()
     enrollment = enrolled("www.shop.example")
-    Backoff.objects.create(name="www.shop.example", authority=one, failures=0, next_at=timezone.now() + HOUR)
+    Backoff.objects.create(name="www.shop.example", authority=one, asked=True, next_at=timezone.now() + HOUR)
     enrollment_request(enrollment=enrollment)
 
     assert certificates_tend() == []

@@ -44,12 +44,12 @@ def test_what_has_no_certificate_is_ordered_once():
 def test_a_renewal_is_ordered_when_its_time_has_come_and_says_what_it_replaces():
     one = authority()
     enrollment = enrolled()
-    held = serving(enrollment, left=0.35, authority=one)
+    held = serving(enrollment, left=0.37, authority=one)
     assert tend() == []
     enrollment.refresh_from_db()
-    assert timezone.now() < enrollment.next_attempt_at < timezone.now() + 3 * DAY
+    assert timezone.now() < enrollment.next_attempt_at < timezone.now() + 4 * DAY
 
-    (order,) = tend(in_=2 * DAY)
+    (order,) = tend(in_=4 * DAY)
     assert order.replaces == held.ari_id
 
 
