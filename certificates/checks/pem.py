@@ -23,15 +23,14 @@ class Block:
     der: bytes
 
 
-def limited(data: bytes, *, what: str, field: str = "certificate") -> bytes:
-    """The same bytes, refused where they are too many to be what they should be."""
-    if len(data) > LONGEST:
+def require_size(size: int, *, what: str, field: str = "certificate") -> None:
+    """Refuse so many bytes where they are too many to be what they should be."""
+    if size > LONGEST:
         raise CertificateRefused(
-            f"{what} has {len(data) // 1024:,} KB; more than {LONGEST // 1024} KB are not read, and a "
+            f"{what} has {size // 1024:,} KB; more than {LONGEST // 1024} KB are not read, and a "
             "certificate with its chain has a few: choose the right file.",
             field=field,
         )
-    return data
 
 
 def is_pem(data: bytes) -> bool:

@@ -9,7 +9,7 @@ from certificates.checks import keys
 from certificates.checks.chain import missing_issuer, ordered
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
-from certificates.checks.pem import Block, blocks, is_pem, limited
+from certificates.checks.pem import Block, blocks, is_pem, require_size
 
 FOREIGN = {
     "CERTIFICATE REQUEST": "a certificate signing request: an authority makes the certificate of it",
@@ -26,8 +26,8 @@ def read_pem(certificates: bytes, key: bytes = b"", *, password: str = "", compl
     `complete`: the chain must lead to a root, which is either known to the world or in the file. Raises
     `CertificateRefused`.
     """
-    limited(certificates, what="The certificate")
-    limited(key, what="The private key", field="key")
+    require_size(len(certificates), what="The certificate")
+    require_size(len(key), what="The private key", field="key")
     if not certificates.strip():
         raise CertificateRefused("The certificate is missing: paste it with its chain, or choose its file.")
     if not is_pem(certificates):
@@ -47,7 +47,7 @@ def read_pem(certificates: bytes, key: bytes = b"", *, password: str = "", compl
 
 def read_pkcs12(data: bytes, *, password: str = "", complete: bool = True) -> Material:
     """The same from a PKCS#12 file (.p12, .pfx; RFC 7292)."""
-    limited(data, what="The PKCS#12 file")
+    require_size(len(data), what="The PKCS#12 file")
     if is_pem(data):
         raise CertificateRefused("This is PEM, not PKCS#12: paste it or choose it as a certificate.")
     _require_whole(data)

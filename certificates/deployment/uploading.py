@@ -1,0 +1,104 @@
+"""Certificates that operators have got elsewhere: judged before their eyes, then deployed like any other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from certificates.checks.errors import CertificateRefused
+from certificates.checks.judging import judge
+from certificates.checks.material import Material
+from certificates.deployment.deploying import deploy_start
+from certificates.deployment.storing import certificate_store, domain_names, installed
+from certificates.models import Certificate, Enrollment
+from certificates.renewal.names import covers
+from domains.hostnames import normalize_hostname
+from domains.models import Domain, HostName
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A certificate on its way to the edges of these domains, and what to know about it: whole sentences."""
+
+    certificate: Certificate
+    domains: list[Domain]
+    notes: tuple[str, ...]
+
+
+def certificate_upload(*, material: Material, domains: Sequence[Domain], confirmed: bool = False) -> Uploaded:
+    """Install a certificate for these domains, all of them or none; from then on it is theirs to renew.
+
+    `confirmed`: also where it is older than what is served, or lacks names. Raises `CertificateRefused`.
+    """
+    if not domains:
+        raise CertificateRefused("Say for which domain it is.", field="names")
+    notes = list(material.notes)
+    with transaction.atomic():
+        enrollments = [enrollment_of(domain) for domain in domains]
+        for enrollment in enrollments:
+            notes += _judged(material, enrollment, confirmed, alone=len(domains) == 1)
+        certificate = certificate_store(
+            material,
+            source=Certificate.Source.UPLOAD,
+            enrollment=enrollments[0] if len(enrollments) == 1 else None,
+        )
+        if certificate.revoked_at:
+            raise CertificateRefused("This certificate was revoked: clients would refuse it.")
+        for enrollment in enrollments:
+            if enrollment.source != Enrollment.Source.UPLOAD:
+                enrollment.source = Enrollment.Source.UPLOAD
+                enrollment.save(update_fields=["source"])
+            deploy_start(enrollment, certificate)
+    return Uploaded(certificate, [*domains], tuple(dict.fromkeys(notes)))
+
+
+def domains_covered(material: Material) -> list[Domain]:
+    """The domains of which the certificate is for every name."""
+    wildcards = [name for name in material.names if name.startswith("*.")]
+    names = HostName.objects.filter(name__in=material.names)
+    found = set(names.values_list("domain_id", flat=True))
+    for wildcard in wildcards:
+        below = HostName.objects.filter(name__endswith=wildcard[1:])
+        found |= set(below.values_list("domain_id", flat=True))
+    candidates = Domain.objects.filter(pk__in=found).prefetch_related("hostnames").order_by("host")
+    return [
+        domain
+        for domain in candidates
+        if all(covers(material.names, name.name) for name in domain.hostnames.all())
+    ]
+
+
+def domain_of(text: str) -> Domain:
+    """The domain that has this host name. Raises `CertificateRefused`."""
+    try:
+        name = normalize_hostname(text, wildcard=True)
+    except ValidationError as error:
+        raise CertificateRefused(error.messages[0], field="domains") from error
+    found = HostName.objects.filter(name=name).select_related("domain").first()
+    if found is None:
+        raise CertificateRefused(f"No domain has the name {text}.", field="domains")
+    return found.domain
+
+
+def enrollment_of(domain: Domain) -> Enrollment:
+    """The enrollment of a domain, which is made where there is none."""
+    return Enrollment.objects.select_related("domain", "current").get_or_create(domain=domain)[0]
+
+
+def _judged(material: Material, enrollment: Enrollment, confirmed: bool, *, alone: bool) -> tuple[str, ...]:
+    try:
+        return judge(
+            material,
+            now=timezone.now(),
+            wanted=domain_names(enrollment),
+            installed=installed(enrollment.current),
+            confirmed=confirmed,
+        )
+    except CertificateRefused as error:
+        if alone:
+            raise
+        raise CertificateRefused(
+            f"{enrollment.domain}: {error}", field=error.field, confirmable=error.confirmable
+        ) from error
