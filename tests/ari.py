@@ -51,7 +51,10 @@ class Refusal:
 
 @dataclass
 class Front:
-    """`down`: everything is answered with 503. `tells_windows`: the directory has renewalInfo."""
+    """`down`: everything is answered with 503. `tells_windows`: the directory has renewalInfo.
+
+    `beside`: a front whose own certificate this one shows too, so that one root is trusted for both.
+    """
 
     ca: CertificateAuthority
     folder: Path
@@ -59,6 +62,7 @@ class Front:
     down: bool = False
     retry_after: int = 0
     explanation: str = ""
+    beside: "Front | None" = None
     windows: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -66,8 +70,12 @@ class Front:
 
     def __enter__(self) -> "Front":
         self.folder.mkdir(parents=True, exist_ok=True)
-        context, trust_file = certificate_for("localhost", folder=self.folder)
-        self.trust = trust_file.read_text()
+        if self.beside:
+            context, self.trust = self.beside.context, self.beside.trust
+        else:
+            context, trust_file = certificate_for("localhost", folder=self.folder)
+            self.trust = trust_file.read_text()
+        self.context = context
         front = self
 
         class Handler(_Handler):
