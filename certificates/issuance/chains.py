@@ -63,7 +63,7 @@ def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def ari_id(certificate: x509.Certificate) -> str:
-    """`aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE`: the issuer's key and the serial number (RFC 9773 section 4.1)."""
+    """`aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE`: its issuer's key and its serial (RFC 9773 section 4.1)."""
     try:
         issuer = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
     except x509.ExtensionNotFound:

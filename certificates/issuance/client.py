@@ -6,6 +6,7 @@ here, because an authority may say more than the library knows. Every method rai
 """
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,8 @@ from certificates.issuance.problems import parse_retry_after, problem_code
 
 #: The kinds of challenges that can be answered from here (RFC 8555 sections 8.3 and 8.4).
 HTTP_01, DNS_01 = "http-01", "dns-01"
+#: A token (RFC 8555 section 8.3), which becomes part of a path: nothing else may stand in it.
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
 #: Pages of an account's list of orders that are read.
 MOST_PAGES = 50
 
@@ -268,9 +271,12 @@ class Client:
     def _challenge(self, said: Any) -> tuple[str, ChallengeSeen] | None:
         if not isinstance(said, Mapping) or said.get("type") not in (HTTP_01, DNS_01):
             return None
+        # As it is sent: the library's own `good_token` looks at what it decodes to, which is any bytes.
+        if not TOKEN.fullmatch(_text(said.get("token"))):
+            return None
         try:
             parsed = challenges.Challenge.from_json(said)
-            if not isinstance(parsed, challenges.HTTP01 | challenges.DNS01) or not parsed.good_token:
+            if not isinstance(parsed, challenges.HTTP01 | challenges.DNS01):
                 return None
             value = str(parsed.validation(self.key))
         except Exception:  # the library raises what it likes at bad base64: such a challenge is none

@@ -16,7 +16,8 @@ import requests
 from acme import client, errors, messages
 from django.conf import settings
 from django.utils import timezone
-from josepy import DeserializationError, ES256
+from josepy.errors import DeserializationError
+from josepy.jwa import ES256
 from josepy.jwk import JWK
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
@@ -81,18 +82,10 @@ class Network(client.ClientNetwork):
         except (requests.RequestException, errors.Error, DeserializationError, OSError, ValueError) as error:
             raise AuthorityUnreachable(_site(url), _reason(error)) from error
 
-    def _send_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
-        headers = {"User-Agent": self.user_agent, **kwargs.pop("headers", {})}
-        response = self.session.request(
-            method,
-            url,
-            *args,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            allow_redirects=False,
-            stream=True,
-            **kwargs,
-        )
+    def _send_request(self, method: str, url: str, *_: Any, **kwargs: Any) -> requests.Response:
+        kwargs["headers"] = {"User-Agent": self.user_agent, **kwargs.get("headers", {})}
+        kwargs |= {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False, "stream": True}
+        response = self.session.request(method, url, **kwargs)
         _read(response)
         response.encoding = "utf-8"
         return response
@@ -116,7 +109,7 @@ class _GuardedConnection(HTTPSConnection):
     """A connection that looks at the address before it connects, and connects to what it has looked at."""
 
     def _new_conn(self) -> socket.socket:
-        asked: str = self._dns_host  # type: ignore[has-type]
+        asked: str = self._dns_host
         found = socket.getaddrinfo(asked, self.port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
         for address in addresses:
@@ -144,8 +137,9 @@ class _GuardedAdapter(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        more = {"ca_cert_data": self.trust} if self.trust else {}
-        super().init_poolmanager(*args, **kwargs, **more)
+        if self.trust:
+            kwargs["ca_cert_data"] = self.trust
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _GuardedPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

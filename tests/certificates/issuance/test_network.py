@@ -197,6 +197,15 @@ def test_the_list_of_orders_is_read_page_by_page(server, asking):
     assert list(asking.order_urls()) == ["one", "two", "three"]
 
 
+def test_a_token_that_decodes_to_any_bytes_is_a_good_one(server, asking):
+    token = "Ly4uL" + "A" * 38  # /../ in base64
+    found = [{"type": "http-01", "url": "https://x/1", "status": "pending", "token": token}]
+    said = {"status": "pending", "identifier": {"type": "dns", "value": "a.example"}, "challenges": found}
+    authority(server, lambda request: (200, said))
+    seen = asking.authorization(f"{server.url}/authz/1")
+    assert seen.challenges["http-01"].token == token
+
+
 def test_challenges_that_make_no_sense_are_as_if_they_were_not_there(server, asking):
     found = [
         {
