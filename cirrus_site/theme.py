@@ -82,6 +82,14 @@ UNFOLD: dict[str, Any] = {
                 ("Versions", "history", "dnszones.zoneversion"),
             ),
             navigation_group(
+                "HTTPS",
+                ("Certificates", "verified_user", "certificates.certificate"),
+                ("How they are issued", "assignment", "certificates.enrollment"),
+                ("Orders", "receipt_long", "certificates.order"),
+                ("Names that wait", "hourglass", "certificates.backoff"),
+                ("Authorities", "account_balance", "certificates.authority"),
+            ),
+            navigation_group(
                 "Administration",
                 ("Users", "person", "accounts.user"),
                 ("Groups", "group", "auth.group"),
