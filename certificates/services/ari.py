@@ -15,7 +15,7 @@ from certificates.issuance.errors import AuthorityProblem, AuthorityUnreachable
 from certificates.issuance.network import Network
 from certificates.issuance.problems import parse_retry_after
 from certificates.models import Authority, Certificate, Enrollment
-from certificates.renewal.policy import Window, chosen_point, next_question, own_time, renewal
+from certificates.renewal.policy import ARI_LONGEST, Window, chosen_point, next_question, own_time, renewal
 from certificates.services.settling import enrollment_schedule
 from certificates.services.situations import held_certificate, life_of, tended
 
@@ -45,16 +45,16 @@ def windows_ask(*, now: datetime | None = None, chance: Chance = random_chance) 
         .select_related("domain", "authority", "current__authority", "candidate__authority")
         .filter(
             Q(ari_check_at=None) | Q(ari_check_at__lte=now),
-            current__authority__isnull=False,
-            current__revoked_at=None,
-            current__not_after__gt=now,  # section 4.3: an ended certificate is not asked for
+            Q(current__authority__isnull=False) | Q(candidate__authority__isnull=False),
         )
     )
     asked, desks = 0, dict[int, _Desk]()
     try:
         for enrollment in due.order_by(F("ari_check_at").asc(nulls_first=True), "pk")[:SOME]:
             certificate = held_certificate(enrollment)
-            if certificate is None or certificate.authority is None:
+            if certificate is None or certificate.authority is None or certificate.not_after <= now:
+                # RFC 9773 section 4.3: nobody asks for a certificate that has ended.
+                enrollment_schedule(enrollment, ari_check_at=now + ARI_LONGEST)
                 continue
             desk = desks.setdefault(certificate.authority.pk, _Desk(certificate.authority))
             _ask(desk, enrollment, certificate, now, chance)
