@@ -82,7 +82,18 @@ def golden_rules(domain: Domain) -> list[CacheRule]:
 
 @pytest.mark.django_db
 def test_a_domain_is_rendered_as_the_golden_document_has_it():
-    domain = DomainFactory(host="www.example.com", origin=False)
+    expected = body(golden("domain"))
+    domain = DomainFactory(
+        host="www.example.com",
+        origin=False,
+        tls=True,
+        https_only=True,
+        hsts_max_age=31_536_000,
+        hsts_subdomains=True,
+        tls_policy=Domain.TlsPolicy.MODERN,
+        client_auth=Domain.ClientAuth.REQUIRED,
+        client_ca=expected["tls"]["client_ca"],
+    )
     HostNameFactory(domain=domain, name="bücher.example")
     HostNameFactory(domain=domain, name="*.example.net")
     first = OriginFactory(
@@ -98,7 +109,6 @@ def test_a_domain_is_rendered_as_the_golden_document_has_it():
         domain=domain, host="2001:db8::7", port=8080, backup=True, connect_timeout=250, read_timeout=60000
     )
     rules = golden_rules(domain)
-    expected = body(golden("domain"))
     expected["rules"][0]["id"], expected["rules"][1]["id"] = rules[0].pk, rules[1].pk
     expected["id"] = domain.pk
     expected["origins"][0]["id"], expected["origins"][1]["id"] = first.pk, second.pk
