@@ -1,6 +1,6 @@
 """What the log says of orders: one event, one line, `acme_order_step order=12 state=ready`.
 
-Never a key, a token or a key authorization: who can read a log need not be able to prove a name.
+Never a key or a key authorization: who can read a log need not be able to prove a name.
 """
 
 import logging

@@ -1,5 +1,6 @@
 """Problem documents of authorities (RFC 8555 section 6.7) as failures, in words for operators. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,9 @@ PREFIX = "urn:ietf:params:acme:error:"
 MOST_DETAIL = 500
 #: Nobody is made to wait for longer than this by a header.
 MOST_PATIENCE = timedelta(days=31)
+
+#: What authorities quote of what they expected or saw: a token and the thumbprint of our account's key.
+_SHOWN = re.compile(r"[A-Za-z0-9_-]{8,256}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 
 KINDS = {
     "rateLimited": FailureKind.RATE_LIMITED,
@@ -105,7 +109,7 @@ def _plain(problem: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key in ("type", "title", "detail"):
         if isinstance(problem.get(key), str):
-            kept[key] = problem[key][:MOST_DETAIL]
+            kept[key] = _SHOWN.sub("(key authorization)", problem[key])[:MOST_DETAIL]
     if isinstance(status := problem.get("status"), int):
         kept["status"] = status
     identifier = problem.get("identifier")

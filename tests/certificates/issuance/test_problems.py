@@ -95,6 +95,14 @@ def test_whatever_an_authority_says_is_a_failure_with_a_sentence(document, statu
     assert len(failed.sentence) < 1_000
 
 
+def test_a_key_authorization_that_an_authority_quotes_is_not_kept():
+    shown = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
+    document = problem("unauthorized", f"The file did not match. Expected “{shown}” (got “x”)")
+    failed = failure(document, authority="CA", names=["a.example"])
+    assert shown not in str(failed)
+    assert "Expected “(key authorization)” (got “x”)" in failed.sentence
+
+
 def test_retry_after_is_seconds_or_a_date_and_never_endless():
     assert parse_retry_after("120", now=NOW) == NOW + timedelta(seconds=120)
     assert parse_retry_after("Tue, 24 Nov 2026 13:00:00 GMT", now=NOW) == NOW + timedelta(hours=1)
