@@ -74,11 +74,6 @@ def open_sealed(text: str, *, record: str, ring: Ring = "control") -> bytes:
         raise NotOpened(record) from error
 
 
-def needs_sealing_again(text: str) -> bool:
-    """Whether it was sealed with another key than the one that seals now."""
-    return text.partition(":")[0] != newest_key()
-
-
 def newest_key() -> str:
     """The ID of the key that seals now, or "" where there is none."""
     return next(iter(settings.CIRRUS.sealing_ring()), "")

@@ -35,6 +35,8 @@ class Ack:
     version: str = ""
     skew: float = 0.0
     domains: int = 0
+    #: The IDs of the keys with which it can open private keys, the newest first.
+    keys: tuple[str, ...] = ()
 
     @property
     def heard(self) -> bool:
@@ -129,6 +131,7 @@ def parse_ack(fields: Mapping[str, str], *, now: float) -> Ack:
         version=fields.get("version", ""),
         skew=skew,
         domains=_integer(fields.get("domains")),
+        keys=tuple(filter(None, fields.get("keys", "").split(",")[:MOST_NAMES])),
     )
 
 
