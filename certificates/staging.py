@@ -6,6 +6,7 @@ is down), the scheduled job finds it.
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from kombu.exceptions import OperationalError
 
@@ -18,10 +19,10 @@ from edge.signals import Effect
 logger = logging.getLogger(__name__)
 
 
-def enrollments_stage(domain_ids: Sequence[int]) -> None:
+def enrollments_stage(domain_ids: Sequence[int], *, renamed: bool = False) -> None:
     """Enroll those of these domains that serve HTTPS, and have what they lack ordered after the commit; until
-    it is there they have a placeholder."""
-    if enrollments_ensure(domain_ids=domain_ids):
+    it is there they have a placeholder. `renamed`: their names have changed."""
+    if enrollments_ensure(domain_ids=domain_ids, renamed=renamed):
         _waking.ask()
     placeholders_ensure(domain_ids=domain_ids)
 
@@ -49,6 +50,6 @@ def wake() -> None:
 _waking = OncePerCommit(wake)
 
 #: For the table of effects: the object itself, or the domain that it belongs to.
-OWN_DOMAIN = Effect(enrollments_stage, lambda part: [part.domain_id])
+DOMAIN_OF_NAME = Effect(partial(enrollments_stage, renamed=True), lambda name: [name.domain_id])
 AUTHORITY_ITSELF = Effect(authorities_stage, lambda authority: [authority.pk])
 DOMAIN_ITSELF = Effect(enrollments_stage, lambda domain: [domain.pk])

@@ -26,7 +26,7 @@ from certificates.models import (
     Order,
     TicketKey,
 )
-from certificates.staging import AUTHORITY_ITSELF, DOMAIN_ITSELF, OWN_DOMAIN
+from certificates.staging import AUTHORITY_ITSELF, DOMAIN_ITSELF, DOMAIN_OF_NAME
 from dnszones.models import (
     Challenge,
     NameServer,
@@ -66,7 +66,7 @@ EFFECTS: Effects = {
         EVERY_ZONE,
         DOMAIN_ITSELF,  # is enrolled, and what it lacks is ordered: certificates/staging.py
     ],
-    HostName: [documents(Kind.DOMAIN, lambda name: [name.domain_id]), EVERY_ZONE, OWN_DOMAIN],
+    HostName: [documents(Kind.DOMAIN, lambda name: [name.domain_id]), EVERY_ZONE, DOMAIN_OF_NAME],
     Origin: [documents(Kind.DOMAIN, lambda origin: [origin.domain_id]), EVERY_ZONE],  # the first one
     CacheRule: [documents(Kind.DOMAIN, lambda rule: [rule.domain_id])],
     CacheCondition: [documents(Kind.DOMAIN, lambda condition: domains_of_rule(condition.rule_id))],

@@ -15,6 +15,8 @@ from certificates.renewal.policy import EMERGENCY, RENEW, SPREAD, Life
 #: Shares of the lifetime.
 FAILING, LATE = RENEW - SPREAD, 1 / 5
 
+#: A renewal that has failed for this share of the lifetime, however much is left: something is in its way.
+LASTING = 1 / 60
 #: A first certificate that has failed so often is worth a look, and after so long more than that.
 ATTEMPTS, IMPATIENCE = 3, timedelta(days=1)
 
@@ -54,7 +56,8 @@ def rung(life: Life | None, trouble: Trouble, *, now: datetime) -> Rung:
         return Rung.URGENT
     if left < LATE:
         return Rung.LATE
-    failing = trouble.attempts > 0 and left < FAILING
+    lasting = trouble.since is not None and now - trouble.since >= life.length * LASTING
+    failing = trouble.attempts > 0 and (left < FAILING or lasting)
     return Rung.FAILING if failing or has_given_up(now=now, first_failed_at=trouble.since) else Rung.WELL
 
 

@@ -42,37 +42,41 @@ class Situation:
 
 @dataclass(frozen=True)
 class Plan:
-    """Order a new certificate at `at`, because `why` (half a sentence). `urgent`: it is missed already."""
+    """Order a new certificate at `at`, because `why` (half a sentence). `urgent`: it is missed already.
+
+    `needed_at`: the same, had nothing failed before.
+    """
 
     at: datetime
     why: str
-    urgent: bool = False
+    urgent: bool
+    needed_at: datetime
 
 
 def plan(situation: Situation, *, now: datetime) -> Plan:
     """What is next for a domain whose certificates are managed."""
-    needed = _needed(situation, now)
-    earliest = [needed.at]
+    needed_at, why, urgent = _needed(situation, now)
+    earliest = [needed_at]
     if situation.free_at:
         earliest.append(situation.free_at)
     newest = situation.newest
     if newest and not newest.in_use and not situation.asked_at:
         earliest.append(newest.issued_at + max(newest.life.length * SETTLING, timedelta(minutes=1)))
-    return Plan(max(earliest), needed.why, needed.urgent)
+    return Plan(max(earliest), why, urgent, needed_at)
 
 
-def _needed(situation: Situation, now: datetime) -> Plan:
+def _needed(situation: Situation, now: datetime) -> tuple[datetime, str, bool]:
     held = situation.held
     if situation.asked_at:
-        return Plan(now, "somebody asked for it", urgent=True)
+        return now, "somebody asked for it", True
     if situation.revoked:
-        return Plan(now, "the certificate was revoked", urgent=True)
+        return now, "the certificate was revoked", True
     if held is None:
-        return Plan(now, "it has no certificate yet", urgent=True)
+        return now, "it has no certificate yet", True
     if lacking := missing(held.names, situation.wanted):
-        return Plan(now, f"the certificate lacks {_listed(lacking)}", urgent=True)
+        return now, f"the certificate lacks {_listed(lacking)}", True
     planned = renewal(held.life, fingerprint=held.fingerprint, wished=situation.wished)
-    return Plan(planned.at, str(planned.why))
+    return planned.at, str(planned.why), False
 
 
 def _listed(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from certificates.models import Backoff, Certificate, Enrollment, Order
 
-#: How long each is kept after its end; a staging's certificate, which serves nobody, after it was issued.
+#: How long each is kept after its end; one that nobody trusts, after it was made.
 ORDERS, CERTIFICATES, TRIALS, BACKOFFS = (
     timedelta(days=90),
     timedelta(days=30),
@@ -24,7 +24,8 @@ def certificates_clean(*, now: datetime | None = None) -> int:
     used = Q(pk__in=Enrollment.objects.exclude(current=None).values("current"))
     used |= Q(pk__in=Enrollment.objects.exclude(candidate=None).values("candidate"))
     used |= Q(pk__in=Enrollment.objects.exclude(previous=None).values("previous"))
-    over = Q(not_after__lt=now - CERTIFICATES) | Q(staging=True, created_at__lt=now - TRIALS)
+    untrusted = Q(staging=True) | Q(source=Certificate.Source.PLACEHOLDER)
+    over = Q(not_after__lt=now - CERTIFICATES) | untrusted & Q(created_at__lt=now - TRIALS)
     forgotten = _delete(Order.objects.filter(ended_at__lt=now - ORDERS))
     forgotten += _delete(Certificate.objects.filter(over).exclude(used))
     return forgotten + _delete(Backoff.objects.filter(next_at__lt=now - BACKOFFS))

@@ -25,13 +25,16 @@ def enrollment_ensure(*, domain: Domain) -> Enrollment | None:
         return None
     enrollment, is_new = Enrollment.objects.get_or_create(domain=domain)
     if not is_new:
-        _look_at_what_is_missed([enrollment.pk])
+        _look_at_what_is_missed([enrollment.pk], False)
     return enrollment
 
 
 @transaction.atomic
-def enrollments_ensure(*, domain_ids: Iterable[int] | None = None) -> int:
-    """The same for many domains; how many wait for a certificate by that. None: enroll whom nobody has."""
+def enrollments_ensure(*, domain_ids: Iterable[int] | None = None, renamed: bool = False) -> int:
+    """The same for many domains; how many wait for a certificate by that. None: enroll whom nobody has.
+
+    `renamed`: their names have changed, so that what has failed with the others may go well now.
+    """
     domains = Domain.objects.filter(tls=True)
     if domain_ids is not None:
         domains = domains.filter(pk__in=list(domain_ids))
@@ -39,7 +42,7 @@ def enrollments_ensure(*, domain_ids: Iterable[int] | None = None) -> int:
     if domain_ids is None:
         return len(new)
     enrolled = Enrollment.objects.filter(domain__in=domains).exclude(pk__in=[item.pk for item in new])
-    return len(new) + _look_at_what_is_missed(list(enrolled.values_list("pk", flat=True)))
+    return len(new) + _look_at_what_is_missed(list(enrolled.values_list("pk", flat=True)), renamed)
 
 
 @transaction.atomic
@@ -70,14 +73,15 @@ def enrollments_release(*, authority: Authority) -> int:
     return waiting.update(next_attempt_at=None, attempts=0, first_failed_at=None)
 
 
-def _look_at_what_is_missed(enrollment_ids: Sequence[int]) -> int:
+def _look_at_what_is_missed(enrollment_ids: Sequence[int], renamed: bool) -> int:
     missed = 0
     for enrollment in with_plans(Enrollment.objects.filter(pk__in=enrollment_ids)):
         held = held_certificate(enrollment)
-        if held and not missing(held.names, wanted_names(enrollment)):
+        failing = bool(enrollment.attempts)
+        if held and not missing(held.names, wanted_names(enrollment)) and not failing:
             continue
         # A failure's back-off stays: what is saved here need not be what it was about.
-        if not enrollment.attempts:
+        if renamed or not failing:
             Enrollment.objects.filter(pk=enrollment.pk).update(next_attempt_at=None)
             missed += 1
     return missed

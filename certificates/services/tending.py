@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from certificates.issuance.errors import NotOrdered
@@ -22,7 +22,7 @@ from certificates.issuance.orders import order_advance, order_open, order_outcom
 from certificates.issuance.outcomes import Outcome, Waiting
 from certificates.models import Authority, Certificate, Enrollment, Order
 from certificates.renewal.choice import Later
-from certificates.renewal.plan import Plan
+from certificates.renewal.ladder import ATTEMPTS
 from certificates.services.authorities import authorities_for, authority_choose, breaker_try
 from certificates.services.settling import enrollment_schedule, order_settle
 from certificates.services.situations import enrollment_plan, held_certificate, tended, wanted_names
@@ -43,6 +43,8 @@ def certificates_tend(*, now: datetime | None = None) -> list[int]:
     """Settle, claim and open; the orders that a task is to be sent for, each with `order_follow`."""
     now = now or timezone.now()
     orders_settle(now=now)
+    if not (_due_orders(now).exists() or _due_enrollments(now).exists()):
+        return []  # without a lock, as nearly always
     with transaction.atomic():
         # Whoever counts, counts alone: the same rows are locked by all.
         list(Authority.objects.select_for_update().order_by("pk").values_list("pk", flat=True))
@@ -85,9 +87,19 @@ def _claim_due(now: datetime, *, room: int) -> list[int]:
     """Orders that wait no longer, or whose worker was lost, claimed; the oldest first."""
     if room <= 0:
         return []
+    due = _due_orders(now).order_by("due_at", "pk").values_list("pk", flat=True)
+    return [pk for pk in due[:room] if _claim(pk, now)]
+
+
+def _due_orders(now: datetime) -> QuerySet[Order]:
     free = Q(leased_until=None) | Q(leased_until__lte=now)
-    due = Order.objects.filter(free, ended_at=None, due_at__lte=now).order_by("due_at", "pk")
-    return [pk for pk in due.values_list("pk", flat=True)[:room] if _claim(pk, now)]
+    return Order.objects.filter(free, ended_at=None, due_at__lte=now)
+
+
+def _due_enrollments(now: datetime) -> QuerySet[Enrollment]:
+    ordered = Order.objects.filter(enrollment=OuterRef("pk"), ended_at=None)
+    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    return tended().filter(due, ~Exists(ordered))
 
 
 def _claim(order_id: int, now: datetime) -> bool:
@@ -99,9 +111,7 @@ def _open_due(now: datetime, *, room: int) -> list[int]:
     opened: list[int] = []
     if room <= 0:
         return opened
-    ordered = Order.objects.filter(enrollment=OuterRef("pk"), ended_at=None)
-    due = tended().filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), ~Exists(ordered))
-    for enrollment in due.order_by("next_attempt_at", "pk")[: GLANCE * room]:
+    for enrollment in _due_enrollments(now).order_by("next_attempt_at", "pk")[: GLANCE * room]:
         order = enrollment_open(enrollment=enrollment, now=now)
         if order and _claim(order.pk, max(now, order.due_at)):
             opened.append(order.pk)
@@ -116,6 +126,9 @@ def enrollment_open(*, enrollment: Enrollment, now: datetime, force: bool = Fals
     The enrollment comes out of `tended`.
     """
     planned = enrollment_plan(enrollment, now=now)
+    if planned.needed_at > now and not force and enrollment.attempts:
+        # What has failed is not needed any more: the name that it was about has gone, for example.
+        enrollment_schedule(enrollment, attempts=0, first_failed_at=None, problem="")
     if planned.at > now and not force:
         enrollment_schedule(enrollment, next_attempt_at=planned.at)
         return None
@@ -158,12 +171,17 @@ def _replaced(held: Certificate | None, authority: Authority) -> str:
 def _wait(
     enrollment: Enrollment, later: Later, authorities: Sequence[Authority], names: int, now: datetime
 ) -> None:
-    if later.at is None:
-        enrollment_schedule(
-            enrollment, problem=nobody_problem(authorities, names), next_attempt_at=now + NOBODY
-        )
-    else:
+    if later.at is not None:
         enrollment_schedule(enrollment, next_attempt_at=later.at)
+        return
+    # Nothing changes by itself here, so there is an alarm soon, however few attempts there were.
+    enrollment_schedule(
+        enrollment,
+        problem=nobody_problem(authorities, names),
+        next_attempt_at=now + NOBODY,
+        attempts=max(enrollment.attempts + 1, ATTEMPTS),
+        first_failed_at=enrollment.first_failed_at or now,
+    )
 
 
 def nobody_problem(authorities: Sequence[Authority], names: int) -> str:
@@ -175,9 +193,3 @@ def nobody_problem(authorities: Sequence[Authority], names: int) -> str:
         f"The domain has {names:,} names, and no authority takes so many in one certificate ({most.name}: "
         f"{most.max_names:,}). Use a wildcard for some, or take some to a domain of their own."
     )
-
-
-def due_plans(*, now: datetime) -> list[tuple[Enrollment, Plan]]:
-    """Every enrollment with its plan, the most urgent first."""
-    found = [(enrollment, enrollment_plan(enrollment, now=now)) for enrollment in tended()]
-    return sorted(found, key=lambda pair: (pair[1].at, pair[0].domain.host))

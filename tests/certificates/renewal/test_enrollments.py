@@ -71,6 +71,32 @@ def test_a_save_does_not_shorten_the_wait_after_a_failure():
     assert certificates_tend() == []
 
 
+def test_a_name_that_failed_and_went_leaves_no_failure_behind():
+    authority()
+    enrollment = enrolled("www.shop.example", aliases=["bad.example"])
+    serving(enrollment, names=["www.shop.example"])
+    later = timezone.now() + HOUR
+    Enrollment.objects.update(
+        attempts=5, first_failed_at=timezone.now(), problem="No.", next_attempt_at=later
+    )
+    assert certificates_tend() == []
+    enrollment.domain.hostnames.get(name="bad.example").delete()
+    assert certificates_tend() == []
+
+    enrollment.refresh_from_db()
+    assert (enrollment.attempts, enrollment.first_failed_at, enrollment.problem) == (0, None, "")
+    assert enrollment.next_attempt_at > timezone.now() + DAY
+
+
+def test_too_many_names_are_tried_again_as_soon_as_there_are_fewer():
+    authority(max_names=2)
+    enrollment = enrolled("www.shop.example", aliases=["a.example", "b.example"])
+    assert certificates_tend() == []
+    enrollment.domain.hostnames.get(name="b.example").delete()
+
+    assert len(certificates_tend()) == 1
+
+
 def test_whom_no_signal_has_seen_is_enrolled_by_the_scheduled_job():
     DomainFactory()
     Domain.objects.update(tls=True)

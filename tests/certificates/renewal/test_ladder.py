@@ -11,7 +11,7 @@ from certificates.renewal.policy import Life
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-FAILED = Trouble(attempts=4, since=NOW - DAY)
+FAILED = Trouble(attempts=4, since=NOW)
 LENGTHS = [90 * DAY, 47 * DAY, 6 * DAY, timedelta(hours=1)]
 
 
@@ -36,6 +36,12 @@ def test_the_ladder_is_climbed_by_shares_of_the_lifetime(length, left, failing, 
 
     assert rung(life, FAILED, now=NOW) == failing
     assert rung(life, Trouble(), now=NOW) == quiet
+
+
+@pytest.mark.parametrize("length", LENGTHS, ids=str)
+def test_a_failure_that_lasts_is_said_while_there_is_time(length):
+    assert rung(with_left(0.9, length), Trouble(9, NOW - length / 50), now=NOW) == Rung.FAILING
+    assert rung(with_left(0.9, length), Trouble(9, NOW - length / 100), now=NOW) == Rung.WELL
 
 
 def test_after_thirty_days_of_failures_it_is_said_whatever_is_left():
