@@ -43,9 +43,13 @@ def control_user() -> RedisUser:
 
 
 def edge_user(node: str) -> RedisUser:
-    """An edge: reads the keyspace, writes its own acknowledgement and its own statistics."""
+    """An edge: reads documents and changes, writes its own acknowledgement and its own statistics."""
+    reads = [
+        *(keyspace.META, keyspace.CHANGES, keyspace.index_key("*"), keyspace.gone_key("*")),
+        *(f"{prefix}*" for prefix in keyspace.DOCUMENTS.values()),
+    ]
     own = [keyspace.ack_key(node), keyspace.acks_key(node), keyspace.stats_pattern(node)]
-    keys = ["%R~cdn:*", *(f"%W~{key}" for key in own)]
+    keys = [*(f"%R~{key}" for key in reads), *(f"%W~{key}" for key in own)]
     return RedisUser(f"edge-{node}", [*keys, "-@all", *GREETING, *READING, "+hset", "+xadd", "+expire"])
 
 

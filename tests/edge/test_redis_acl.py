@@ -14,6 +14,7 @@ from django.test import override_settings
 from cirrus_site.celery import app
 from edge import keyspace as names
 from edge.acl import edge_user, redis_users
+from edge.models import Kind
 from edge.outbox import flush
 from edge.store import reaching_redis
 from edge.sync import keyspace_repair
@@ -68,7 +69,9 @@ def test_an_edge_reads_the_keyspace_and_writes_only_what_is_its_own(users):
     assert edge.zcard("cdn:index:domain") == 1
     assert edge.xread({names.CHANGES: "0"}, count=1, block=10)
     assert edge.xrange(names.CHANGES, count=1)
-    assert edge.hgetall(names.ack_key("edge-2")) == {}
+    for kind in Kind.values:
+        assert edge.get(names.document_key(kind, "nobody")) is None
+        assert edge.zcard(names.gone_key(kind)) == 0
     edge.hset(names.ack_key("edge-1"), mapping={"rev": 1})
     edge.xadd(names.acks_key("edge-1"), {"rev": 1}, maxlen=1000, approximate=True)
     edge.hset("cdn:stats:edge-1:29000000", "www.a.example|requests", 1)
@@ -79,6 +82,10 @@ def test_an_edge_is_refused_everything_else(users):
     edge = client_of(users, "edge-edge-1")
     assert_refused(
         lambda: edge.set("cdn:dom:www.a.example", "{}"),
+        lambda: edge.hgetall(names.SECONDARIES),
+        lambda: edge.hgetall(names.ack_key("edge-2")),
+        lambda: edge.hgetall(names.health_key("edge-1")),
+        lambda: edge.hgetall(names.zone_names_key("a.example")),
         lambda: edge.hset(names.META, "rev", 10**9),
         lambda: edge.hset(names.ack_key("edge-2"), "rev", 1),
         lambda: edge.hset(names.ack_key("edge-10"), "rev", 1),
