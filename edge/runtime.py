@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import jinja2
 from django.conf import settings
 
 from edge import memory_file
 from edge.errors import EdgeCannotStart
+from edge.redis_place import redis_authorities, redis_for_lua
 from edge.sockets import socket_path
 from edge.ticket_slots import ticket_slots
 from nodes.models import label_validator
@@ -139,23 +139,9 @@ def ca_bundle() -> str:
 # -- what Lua is told ------------------------------------------------------------------------------
 
 
-def redis_for_lua(url: str) -> dict[str, Any]:
-    """The parts of a Redis URL as the subscriber takes them. Raises `EdgeCannotStart`."""
-    parts = urlsplit(url)
-    login = {
-        "username": unquote(parts.username) if parts.username else None,
-        "password": unquote(parts.password) if parts.password else None,
-    }
-    login = {name: value for name, value in login.items() if value}
-    if parts.scheme == "unix":
-        return {"path": unquote(parts.path), "database": 0, **login}
-    if parts.scheme != "redis" or not parts.hostname:
-        raise EdgeCannotStart(
-            f"An edge cannot use a Redis URL that begins with {parts.scheme}://; give it redis://… or "
-            "unix://… in CIRRUS_EDGE_REDIS_URL (a tunnel or a local replica where the way is not private)."
-        )
-    database = parts.path.strip("/") or "0"
-    return {"host": parts.hostname, "port": parts.port or 6379, "database": int(database), **login}
+def redis_url() -> str:
+    """Where the keyspace is, for an edge."""
+    return settings.CIRRUS.edge_redis_url or str(settings.KEYSPACE_URL)
 
 
 def system_resolvers() -> list[str]:
@@ -197,7 +183,7 @@ def lua_settings(options: EdgeOptions, descriptor: int | None) -> dict[str, Any]
     return {
         "node": options.node,
         "version": settings.VERSION,
-        "redis": redis_for_lua(cirrus.edge_redis_url or settings.KEYSPACE_URL),
+        "redis": redis_for_lua(redis_url()),
         "snapshot": str(options.folder / "snapshot"),
         "resolvers": resolvers(),
         "origin_deny": cirrus.origin_deny,
@@ -281,6 +267,7 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
         access_log=access_log(options),
         access_log_buffered=not is_read_along(access_log(options)),
         ca_bundle=ca_bundle(),
+        redis_bundle=redis_authorities(redis_url()) or ca_bundle(),
         listen=_authorities(cirrus.edge_addresses(options.http_port)),
         https_listen=https_listen(options),
         ticket_slots=ticket_slots(options.folder / TICKET_SLOTS),

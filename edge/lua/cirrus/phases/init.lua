@@ -4,6 +4,7 @@
 require "resty.core"
 
 local beacon = require "cirrus.beacon"
+local connection = require "cirrus.connection"
 local generation = require "cirrus.generation"
 local invalidations = require "cirrus.invalidations"
 local keyring = require "cirrus.tls.keyring"
@@ -46,6 +47,7 @@ return function(path)
   end
   beacon.open(settings.get().passing)
   resolver.prepare()
+  connection.prepare(settings.get().redis)
   state:add("started", ngx.now())
   state:delete("compared") -- a new version of this software may take what the old one refused
   if state:add("boot", string.format("%.0f", ngx.now() * 1000)) then
