@@ -88,7 +88,7 @@ def test_an_authority_without_windows_is_renewed_at_a_third(front, enrollment):
     ask(enrollment)
 
     assert enrollment.ari_start is None
-    assert 50 * DAY < enrollment.renew_at - timezone.now() < 53 * DAY
+    assert 47 * DAY < enrollment.renew_at - timezone.now() < 52 * DAY
     assert enrollment.ari_check_at > timezone.now() + 5 * HOUR
     assert asked_for_windows(front) == 0
 
@@ -120,7 +120,7 @@ def test_a_window_that_makes_no_sense_is_none(front, enrollment):
     ask(enrollment)
 
     assert enrollment.ari_start is None
-    assert enrollment.renew_at > now + 50 * DAY
+    assert enrollment.renew_at > now + 47 * DAY
 
 
 def test_an_ended_certificate_is_not_asked_for(front, enrollment):
