@@ -10,7 +10,7 @@ the request are stored before the order is placed, so that whatever is issued ca
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -91,7 +91,7 @@ class Run:
     def time_left(self) -> float:
         return self.deadline - time.monotonic()
 
-    def again(self, why: str, *, seconds: float = AGAIN, until: Any = None) -> Waiting:
+    def again(self, why: str, *, seconds: float = AGAIN, until: datetime | None = None) -> Waiting:
         """Let it rest; fails where the order has taken too long."""
         now = timezone.now()
         if now > self.order.created_at + ORDER_PATIENCE:
@@ -101,9 +101,16 @@ class Run:
             raise OrderFails(Failed(kind, f"The order is not done after {minutes} minutes: {why}."))
         return Waiting(max(until or now, now + timedelta(seconds=seconds)), why)
 
-    def pause(self, seconds: float) -> None:
-        """Sleep between two questions."""
-        time.sleep(max(0.0, min(seconds, self.time_left())))
+    def rest(self, seconds: float, *, until: datetime | None, why: str) -> Waiting | None:
+        """Sleep before the next question, or let it rest where this turn is over before that.
+
+        `until`: when the authority would like to be asked again (RFC 8555 section 7.5.1).
+        """
+        asked = (until - timezone.now()).total_seconds() if until else 0.0
+        if max(seconds, asked) >= self.time_left():
+            return self.again(why, until=until)
+        time.sleep(max(seconds, asked))
+        return None
 
     def sealed_key(self) -> bytes:
         return open_sealed(self.order.key, record=f"order:{self.order.pk}")
@@ -136,7 +143,13 @@ def place(run: Run) -> Waiting | None:
     if seen is None:
         seen = _place(run)
     run.write(State.ORDERED, url=seen.url, finalize_url=seen.finalize, expires_at=seen.expires)
-    event("order_placed", order=order.pk, authority=order.authority.name, names=len(order.names))
+    event(
+        "order_placed",
+        order=order.pk,
+        domain=order.enrollment.domain.host,
+        authority=order.authority.name,
+        names=len(order.names),
+    )
     return None
 
 
@@ -189,6 +202,8 @@ def read(run: Run) -> Waiting | None:
         run.write(State.FINALIZING)
         return None
     plan = challenge_plan(enrollment=order.enrollment, names=order.names)
+    if len(seen.authorizations) > len(order.names):
+        raise _strange(run, f"it wants {len(seen.authorizations):,} proofs of {len(order.names):,} names")
     rows = []
     for url in seen.authorizations:
         run.lease.hold()
@@ -203,8 +218,15 @@ def read(run: Run) -> Waiting | None:
     return None
 
 
+def _strange(run: Run, what: str) -> OrderFails:
+    sentence = f"{run.order.authority.name} does not answer as an authority does: {what}."
+    return OrderFails(Failed(FailureKind.MALFORMED, sentence))
+
+
 def _authorization(run: Run, seen: AuthorizationSeen, kind: str, targets: dict[str, str]) -> Authorization:
     order = run.order
+    if seen.name not in {validated_name(name) for name in order.names}:
+        raise _strange(run, f"{seen.name or 'a name'} was not ordered")
     row = Authorization(order=order, name=seen.name, wildcard=seen.wildcard, url=seen.url)
     if seen.status == "valid":  # proven before, and not yet forgotten
         row.state = Authorization.State.VALID
@@ -275,11 +297,11 @@ def validate(run: Run) -> Waiting | None:
             elif challenge and challenge.status == "pending" and row.pk not in run.answered:
                 _answer(run, row)
         waiting = run.waiting
-        if waiting and run.time_left() <= 0:
-            names = ", ".join(row.name for row in waiting[:3])
-            return run.again(f"{run.order.authority.name} has still to look at {names}", until=retry_after)
         if waiting:
-            run.pause(poll)
+            names = ", ".join(row.name for row in waiting[:3])
+            why = f"{run.order.authority.name} has still to look at {names}"
+            if resting := run.rest(poll, until=retry_after, why=why):
+                return resting
             poll = min(poll * 1.5, MOST_POLL)
     with transaction.atomic():
         run.write(State.READY)
@@ -308,10 +330,9 @@ def finish(run: Run) -> Waiting | None:
             return None
         if seen.status == "ready":
             _finalize(run, seen)
-        if run.time_left() <= 0:
-            why = f"{run.order.authority.name} is still at work on it ({seen.status or 'no status'})"
-            return run.again(why, until=seen.retry_after)
-        run.pause(poll)
+        why = f"{run.order.authority.name} is still at work on it ({seen.status or 'no status'})"
+        if resting := run.rest(poll, until=seen.retry_after, why=why):
+            return resting
         poll = min(poll * 1.5, MOST_POLL)
 
 
@@ -351,6 +372,7 @@ def download(run: Run) -> Waiting | None:
     event(
         "certificate_issued",
         order=order.pk,
+        domain=order.enrollment.domain.host,
         authority=order.authority.name,
         serial=chain.serial,
         until=f"{chain.not_after:%Y-%m-%dT%H:%M:%SZ}",

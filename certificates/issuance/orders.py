@@ -34,6 +34,8 @@ PATIENCE = 30.0
 FIRST_TRY, LAST_TRY = 5.0, 300.0
 #: After so many tries in a row the order is given up, after a quarter of an hour.
 MOST_TRIES = 8
+#: An order that has not brought a certificate after so long is given up, whatever the reason.
+MOST_AGE = timedelta(days=1)
 #: An authority that limits us for no longer than this is waited for in the middle of an order.
 SHORT_LIMIT = timedelta(minutes=10)
 
@@ -93,7 +95,11 @@ def order_advance(
     run = None
     try:
         run = Run(lease, patience=patience, progress=progress)
+        if _too_old(run.order):
+            return _settled(run, Failed(FailureKind.ORDER_LOST, "The order is a day old, and was not done."))
         return _settled(run, _advance(run))
+    except Order.DoesNotExist:
+        return _outcome_now(order_id)
     except LeaseLost as error:
         event("lease_lost", level=logging.WARNING, order=order_id)
         return Waiting(timezone.now() + LEASE, str(error).rstrip("."))
@@ -104,6 +110,11 @@ def order_advance(
     finally:
         if run:
             run.close()
+
+
+def _too_old(order: Order) -> bool:
+    """Whether something stands in the way of this order that no step knows of."""
+    return order.certificate_id is None and timezone.now() > order.created_at + MOST_AGE
 
 
 def _advance(run: Run) -> Outcome:
@@ -216,7 +227,15 @@ def _settled(run: Run, outcome: Outcome) -> Outcome:
                 problem=_stored(outcome),
             )
             challenges_withdraw(order)
-        event("order_failed", level=logging.WARNING, order=order.pk, kind=outcome.kind, why=outcome.sentence)
+        event(
+            "order_failed",
+            level=logging.WARNING,
+            order=order.pk,
+            domain=order.enrollment.domain.host,
+            authority=order.authority.name,
+            kind=outcome.kind,
+            why=outcome.sentence,
+        )
     return outcome
 
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from certificates.issuance.client import AuthorizationSeen, ChallengeSeen
 from certificates.issuance.errors import OrderFails
-from certificates.issuance.machine import ORDER_PATIENCE, _profile
+from certificates.issuance.machine import ORDER_PATIENCE, _authorization, _profile
 from certificates.issuance.orders import MOST_TRIES, order_advance
 from certificates.issuance.outcomes import FailureKind, Issued, Waiting
 from certificates.models import Authority, Order
@@ -108,6 +109,13 @@ def test_an_order_of_yesterday_is_not_waited_for(world, front):
     assert "is not done after 30 minutes" in outcome.sentence
 
 
+def test_an_order_that_nothing_brings_forward_is_given_up_after_a_day(world):
+    order = world.open(world.enroll("www.cdn.example"))
+    Order.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
+    assert failed(order_advance(order.pk)).kind == FailureKind.ORDER_LOST
+    assert world.ca.orders == 0
+
+
 def test_a_mistake_of_ours_leaves_the_order_for_the_next_worker(world):
     order = world.open(world.enroll("www.cdn.example"))
 
@@ -138,3 +146,12 @@ def test_a_profile_that_is_not_there_is_told_with_those_that_are():
     client = SimpleNamespace(profiles=frozenset({"classic", "short"}))
     with pytest.raises(OrderFails, match="has no profile “shorter”; it has: classic, short"):
         _profile(SimpleNamespace(order=order, client=client))
+
+
+def test_a_proof_of_a_name_that_was_not_ordered_is_never_shown():
+    order = Order(names=["*.a.example"])
+    order.authority = Authority(name="CA")
+    challenge = ChallengeSeen("https://x/1", "pending", "token", "value", {})
+    seen = AuthorizationSeen("https://x", "bank.example", False, "pending", {"dns-01": challenge}, None)
+    with pytest.raises(OrderFails, match="bank.example was not ordered"):
+        _authorization(SimpleNamespace(order=order), seen, "dns-01", {})
