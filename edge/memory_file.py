@@ -14,35 +14,19 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from cirrus_site.config import parse_sealing_keys
+from accounts.sealing import edges_ring
 
 NAME = "cirrus-keys"
-
-#: What an edge's key is derived with from a key of the control plane (HKDF, RFC 5869).
-CONTEXT = b"cirrus edges"
 
 #: How long the placeholder for unknown names is valid; it is made anew at each start and reload.
 PLACEHOLDER_DAYS = 3650
 
 
-def edge_keys() -> dict[str, bytes]:
-    """Key id → key of 32 bytes, the newest first; empty where there is none on this machine."""
-    if settings.CIRRUS.edge_keys:
-        return parse_sealing_keys(settings.CIRRUS.edge_keys)
-    return {key_id: derived(key) for key_id, key in settings.CIRRUS.sealing_ring().items()}
-
-
-def derived(key: bytes) -> bytes:
-    """The edges' key that belongs to a sealing key: who has it cannot open what the control plane seals."""
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=b"", info=CONTEXT).derive(key)
-
-
 def contents() -> str:
     """The text for `cirrus.tls.keyring` and `cirrus.tls.placeholder`, JSON."""
-    keys = [[key_id, base64.b64encode(key).decode()] for key_id, key in edge_keys().items()]
+    keys = [[key_id, base64.b64encode(key).decode()] for key_id, key in edges_ring().items()]
     wanted = settings.CIRRUS.edge_unknown_sni == "placeholder"
     return json.dumps({"keys": keys, "placeholder": placeholder() if wanted else None})
 
