@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cirrus_site.config import Config
+from cirrus_site.demo.authority import pebble_binary
 from cirrus_site.demo.name_server import nsd_binary
 from cirrus_site.demo.programs import Listener, Program
 from cirrus_site.demo.redis_server import redis_binary
@@ -29,6 +30,8 @@ def missing_servers(config: Config) -> list[str]:
         found.append(f"redis-server is not installed; {INSTALL}.")
     if not nsd_binary():
         found.append(f"nsd is not installed; {INSTALL}.")
+    if not pebble_binary():
+        found.append(f"pebble is not installed; {INSTALL}.")
     try:
         lua_modules(nginx_binary())
     except EdgeCannotStart as error:

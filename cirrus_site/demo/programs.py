@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cirrus_site.config import BASE_DIR, Config
-from cirrus_site.demo import health
+from cirrus_site.demo import authority, health
 from cirrus_site.demo.origin import origin_command
 from cirrus_site.demo.paths import nsd_folder
 from cirrus_site.demo.redis_server import redis_binary, redis_config
@@ -66,7 +66,8 @@ def programs(config: Config) -> list[Program]:
             zip(config.demo_edge_ports, config.demo_status_ports, strict=True), start=1
         )
     ]
-    return [*own_redis, _web(config), *_celery(), _origin(config), *edges, *_name_servers(config)]
+    servers = [*edges, *_name_servers(config), _authority(config)]
+    return [*own_redis, _web(config), *_celery(), _origin(config), *servers]
 
 
 def _redis(config: Config) -> Program:
@@ -137,10 +138,30 @@ def _edge(config: Config, number: int, http: int, status: int) -> Program:
         listens=[
             *(Listener(bind, port, "CIRRUS_DEMO_EDGE_PORTS") for bind, port in direct),
             Listener(address, config.demo_http_port, "CIRRUS_DEMO_HTTP_PORT"),
+            Listener(address, config.demo_https_port, "CIRRUS_DEMO_HTTPS_PORT"),
             Listener(config.edge_status_bind[0], status, "CIRRUS_DEMO_STATUS_PORTS"),
         ],
-        environment={"CIRRUS_EDGE_BIND": " ".join([*config.edge_bind, f"{address}:{config.demo_http_port}"])},
+        environment={
+            "CIRRUS_EDGE_BIND": " ".join([*config.edge_bind, f"{address}:{config.demo_http_port}"]),
+            "CIRRUS_EDGE_HTTPS_BIND": address,
+            "CIRRUS_EDGE_HTTPS_PORT": str(config.demo_https_port),
+        },
         check=partial(health.http_answers, config.edge_status_bind[0], status, "/healthz"),
+    )
+
+
+def _authority(config: Config) -> Program:
+    return Program(
+        name="ca",
+        what="certificate authority",
+        command=authority.authority_command(config),
+        where=authority.directory_url(config).removeprefix("https://"),
+        listens=[
+            Listener(LOOPBACK, config.demo_ca_port, "CIRRUS_DEMO_CA_PORT"),
+            Listener(LOOPBACK, config.demo_ca_roots_port, "CIRRUS_DEMO_CA_ROOTS_PORT"),
+        ],
+        environment=authority.ENVIRONMENT,
+        check=partial(authority.authority_answers, config),
     )
 
 

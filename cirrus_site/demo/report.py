@@ -1,7 +1,9 @@
 """What an operator sees of a running demo."""
 
+import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -9,8 +11,9 @@ from rich.table import Table
 
 from cirrus_site.config import Config
 from cirrus_site.demo import paths
+from cirrus_site.demo.authority import roots_file
 from cirrus_site.demo.control import Kept
-from cirrus_site.demo.programs import LOOPBACK, SHOP, Program, url
+from cirrus_site.demo.programs import LOOPBACK, SHOP, Program, edge_address, url
 from cirrus_site.demo.seed import HOST
 
 TAIL_LINES = 15
@@ -41,50 +44,65 @@ def duration(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def print_welcome(
-    console: Console,
-    config: Config,
-    *,
-    portal: str,
-    user: str,
-    line: str,
-    purged: Sequence[str],
-    followed: Sequence[str],
-) -> None:
-    """How to look at it: the portal, a request that shows the cache at work, a purge, the DNS, how to stop.
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of the running demo, as lines to print.
 
     `line` is the publication's own sentence about the demo domain, or "" where there is none; `purged` are
-    the lines of `purge_show`, `followed` those of `dns_show`.
+    the lines of `purge_show`, `followed` those of `dns_show`, `secured` those of `https_show`.
     """
+
+    line: str
+    purged: Sequence[str]
+    followed: Sequence[str]
+    secured: Sequence[str]
+
+
+def print_welcome(console: Console, config: Config, *, portal: str, user: str, seen: Seen) -> None:
+    """How to look at it: the portal, a request that shows the cache at work, what was seen, how to stop."""
 
     def say(text: str = "") -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     say(f"Portal   {portal}   user {user} (`just manage changepassword {user}` sets a new password)")
-    if line:
-        say(f"Domain   {HOST}: {line}")
+    if seen.line:
+        say(f"Domain   {HOST}: {seen.line}")
         say()
         say("Ask each edge twice: X-Cache says MISS, then HIT.")
         for port in config.demo_edge_ports:
             say(f"  curl -sD- -o /dev/null -H 'Host: {HOST}' {url(*config.edge_addresses(port)[0])}")
-    if purged:
+    if seen.purged:
         say()
         say("A purge, as just seen (X-Cache of each edge before it and after it):")
-        for text in purged:
+        for text in seen.purged:
             say(text)
         say(f"Try it by tag:  just manage purge {HOST} --tag news --wait 5")
-    if followed:
+    if seen.followed:
         say()
         say("A client that follows the DNS, as just seen:")
-        for text in followed:
+        for text in seen.followed:
             say(text)
         server = f"@{LOOPBACK} -p {config.demo_dns_port}"
         say("Try it:  `just stop edge-1`, wait half a minute, and ask again:")
         say(f"  dig {server} {SHOP}")
         where = f"$(dig +short {server} {SHOP} | tail -1):{config.demo_http_port}"
         say(f"  curl -s -H 'Host: {SHOP}' http://{where}/news")
+    if seen.secured:
+        say()
+        say("HTTPS with certificates of the demo's own authority, as just seen:")
+        for text in seen.secured:
+            say(text)
+        say(f"Try it:  {https_line(config)}")
     say()
     say("Ctrl-C or `just down` stops everything, `just stop redis` one process; `just logs` shows the logs.")
+
+
+def https_line(config: Config) -> str:
+    """A request to the first edge over HTTPS, which trusts the demo's authority alone."""
+    port = config.demo_https_port
+    words = ["curl", "-sD-", "-o", "/dev/null", "--cacert", str(roots_file(config))]
+    words += ["--resolve", f"{HOST}:{port}:{edge_address(1)}", f"https://{HOST}:{port}/"]
+    return shlex.join(words)
 
 
 def print_troubles(console: Console, config: Config, troubles: dict[str, str]) -> None:

@@ -2,7 +2,10 @@
 
 from django.db import transaction
 
+from certificates.models import Authority, Enrollment
+from certificates.services.enrollments import enrollment_ensure
 from cirrus_site.config import Config
+from cirrus_site.demo.authority import directory_url, trusted_by
 from cirrus_site.demo.programs import LOOPBACK, SECONDARY, SHOP, edge_address, edge_name
 from dnszones.models import NameServer, Record, Secondary, Zone
 from dnszones.secondaries import secondary_give_key
@@ -13,6 +16,10 @@ from nodes.models import Node, Region
 
 HOST = "www.demo.test"
 ALIAS = "demo.test"
+#: A second site, whose HTTPS is turned on as soon as clients are led to it.
+STATIC = "static.demo.test"
+#: How the names of each site are proven to the certificate authority.
+CHALLENGES = {HOST: Enrollment.Challenge.DNS_01, STATIC: Enrollment.Challenge.HTTP_01}
 ACCESS_ZONE = "cdn.test"
 #: Seconds: short, so that one can watch an edge go and come.
 TTL = 10
@@ -34,15 +41,40 @@ def demo_seed(config: Config) -> bool:
                 state=Node.State.UP,
                 notes="Made by `just up`.",
             )
-        domain = Domain.objects.create(host=HOST, notes="Made by `just up`: change it as you like.")
-        for name in (ALIAS, SHOP):
-            HostName.objects.create(domain=domain, name=name)
-        Origin.objects.create(
-            domain=domain, scheme=Origin.Scheme.HTTP, host=LOOPBACK, port=config.demo_origin_port
-        )
+        domain, _ = _site(config, HOST, ALIAS, SHOP), _site(config, STATIC)
         _example_rule(domain)
         _zones(config)
+        _authority(config)
+        https_turn_on(domain)
     return True
+
+
+def https_turn_on(domain: Domain) -> None:
+    """Have one of the demo's sites served over HTTPS, and its certificate ordered."""
+    with transaction.atomic():
+        domain.tls = True
+        domain.save()
+        enrollment = enrollment_ensure(domain=domain)
+        if enrollment:
+            enrollment.challenge = CHALLENGES[domain.host]
+            enrollment.save()
+
+
+def _site(config: Config, host: str, *aliases: str) -> Domain:
+    domain = Domain.objects.create(host=host, notes="Made by `just up`: change it as you like.")
+    for name in aliases:
+        HostName.objects.create(domain=domain, name=name)
+    Origin.objects.create(
+        domain=domain, scheme=Origin.Scheme.HTTP, host=LOOPBACK, port=config.demo_origin_port
+    )
+    return domain
+
+
+def _authority(config: Config) -> None:
+    """The one that runs beside the demo. It is trusted as far as its own certificate goes."""
+    Authority.objects.create(
+        name="pebble", directory_url=directory_url(config), trust=trusted_by(config), terms_agreed=True
+    )
 
 
 def _zones(config: Config) -> None:

@@ -15,6 +15,7 @@ from honcho.manager import Manager
 
 from cirrus_site.config import BASE_DIR, DEMO_FILE, Config
 from cirrus_site.demo import keeper, paths
+from cirrus_site.demo.authority import write_authority
 from cirrus_site.demo.errors import DemoBlocked, DemoError
 from cirrus_site.demo.origin import write_origin
 from cirrus_site.demo.preflight import problems
@@ -27,6 +28,9 @@ SETTINGS = """\
 
 # The demo's origin is on this machine, where an edge would not connect otherwise.
 CIRRUS_ORIGIN_ALLOW=127.0.0.0/8
+
+# Where its edges speak HTTPS.
+CIRRUS_HTTPS_PORT={https_port}
 """
 
 
@@ -83,10 +87,12 @@ def write_files(config: Config) -> None:
     """Generated configuration, and settings and secrets where there are none."""
     settings = config.var_dir / DEMO_FILE
     if not settings.exists():
-        settings.write_text(SETTINGS)
+        settings.write_text(SETTINGS.format(https_port=config.demo_https_port))
     if not config.redis_url:
         write_redis_config(config)
     write_origin(config)
+    write_authority(config)
+    config.sealing_ring(make=True)  # the edges look for it when they start, and may be first
 
 
 def run(config: Config, wanted: Sequence[Program]) -> None:
@@ -101,7 +107,7 @@ def run(config: Config, wanted: Sequence[Program]) -> None:
         stack.add_process(
             program.name,
             keeper_command(config, program),
-            env={**environment(), **program.environment},
+            env={**environment(config), **program.environment},
             cwd=BASE_DIR,
         )
     # A closed terminal is a Ctrl-C. Honcho's own children inherit this and ignore SIGTERM.
@@ -109,6 +115,7 @@ def run(config: Config, wanted: Sequence[Program]) -> None:
     welcome = subprocess.Popen(
         [*MANAGE, "demo", "welcome"],
         cwd=BASE_DIR,
+        env=environment(config),
         preexec_fn=lambda: keeper.prctl(keeper.PR_SET_PDEATHSIG, signal.SIGTERM),
     )
     try:
@@ -132,5 +139,6 @@ def keeper_command(config: Config, program: Program) -> str:
     )
 
 
-def environment() -> dict[str, Any]:
-    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+def environment(config: Config) -> dict[str, Any]:
+    """What every process of the demo has in its environment. The port wins over a file of before."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "CIRRUS_HTTPS_PORT": str(config.demo_https_port)}

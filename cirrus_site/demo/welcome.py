@@ -10,7 +10,8 @@ from rich.console import Console
 from cirrus_site.config import Config
 from cirrus_site.demo.control import kept_states
 from cirrus_site.demo.programs import Program, programs
-from cirrus_site.demo.report import print_troubles, print_welcome, state_table
+from cirrus_site.demo.report import Seen, print_troubles, print_welcome, state_table
+from cirrus_site.demo.secured import https_show
 from cirrus_site.demo.seed import HOST, demo_seed
 from cirrus_site.demo.showcase import purge_show
 from cirrus_site.demo.steered import dns_show
@@ -31,6 +32,7 @@ def welcome(config: Config, console: Console) -> bool:
     line = wait_for_edges(domain, deadline) if domain and not troubles else ""
     purged = purge_show(config, domain) if domain and not troubles else []
     followed = dns_show(config, deadline) if domain and not troubles else []
+    secured = https_show(config, deadline) if domain and not troubles else []
     console.print(state_table(wanted, kept_states(config)))
     if troubles:
         print_troubles(console, config, troubles)
@@ -38,7 +40,8 @@ def welcome(config: Config, console: Console) -> bool:
     portal = f"{next(p.where for p in wanted if p.name == 'web').rstrip('/')}{reverse('admin:index')}"
     admin = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
     user = admin.get_username() if admin else "–"
-    print_welcome(console, config, portal=portal, user=user, line=line, purged=purged, followed=followed)
+    seen = Seen(line=line, purged=purged, followed=followed, secured=secured)
+    print_welcome(console, config, portal=portal, user=user, seen=seen)
     return True
 
 

@@ -10,8 +10,9 @@ import pytest
 import requests
 from django.core.management import call_command
 
+from certificates.models import Authority, Enrollment
 from cirrus_site.config import read_config
-from cirrus_site.demo import control, origin, preflight, stack
+from cirrus_site.demo import authority, control, origin, preflight, seed, stack
 from cirrus_site.demo.errors import DemoBlocked, DemoError
 from cirrus_site.demo.programs import programs
 from cirrus_site.demo.redis_server import redis_config, write_redis_config
@@ -30,6 +31,9 @@ def config_in(folder, **settings):
         "CIRRUS_DEMO_HTTP_PORT": free_port(),
         "CIRRUS_DEMO_DNS_PORT": free_port(),
         "CIRRUS_DEMO_VERIFY_PORT": free_port(),
+        "CIRRUS_DEMO_HTTPS_PORT": free_port(),
+        "CIRRUS_DEMO_CA_PORT": free_port(),
+        "CIRRUS_DEMO_CA_ROOTS_PORT": free_port(),
         "CIRRUS_DNS_BIND": f"127.0.0.1:{free_port()}",
         "CIRRUS_DEMO_EDGE_PORTS": f"{free_port()} {free_port()}",
         "CIRRUS_DEMO_STATUS_PORTS": f"{free_port()} {free_port()}",
@@ -161,13 +165,57 @@ def test_the_origin_has_news_with_a_tag(tmp_path):
     assert answer.text.startswith("News of ") and later.startswith("News of ")
 
 
-@pytest.mark.django_db
-def test_an_empty_database_gets_two_edges_that_serve_and_a_domain(tmp_path):
+def test_the_authority_keeps_its_own_certificate_and_every_root_that_it_has_had(tmp_path):
     config = config_in(tmp_path)
+    roots = []
+    for _ in range(2):
+        authority.write_authority(config)
+        trusted = authority.trusted_by(config)
+        environment = {**os.environ, **authority.ENVIRONMENT}
+        process = subprocess.Popen(
+            authority.authority_command(config),
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            eventually(lambda: answers(config))
+            for _ in range(2):
+                roots.append(authority.keep_roots(config).read_text())
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+    assert trusted == authority.trusted_by(config)
+    assert [text.count("BEGIN CERTIFICATE") for text in roots] == [1, 1, 2, 2]
+    assert roots[3].endswith(roots[0])
+    key = authority.authority_folder(config) / "key.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def answers(config):
+    try:
+        authority.authority_answers(config)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def seeding(tmp_path):
+    """The settings of a demo whose files are there."""
+    config = config_in(tmp_path)
+    authority.write_authority(config)
+    return config
+
+
+@pytest.mark.django_db
+def test_an_empty_database_gets_two_edges_that_serve_and_two_domains(seeding):
+    config = seeding
     assert demo_seed(config)
     assert [node.name for node in Node.objects.serving()] == ["edge-1", "edge-2"]
-    domain = Domain.objects.get()
-    domain.full_clean()
+    for domain in Domain.objects.all():
+        domain.full_clean()
+    domain = Domain.objects.get(host="www.demo.test")
     assert sorted(domain.hostnames.values_list("name", flat=True)) == [
         *("demo.test", "shop.demo.test", "www.demo.test")
     ]
@@ -176,6 +224,11 @@ def test_an_empty_database_gets_two_edges_that_serve_and_a_domain(tmp_path):
     rule.full_clean()
     rule.conditions.get().full_clean()
     assert rule.keeping
+    trusted = Authority.objects.get()
+    trusted.full_clean()
+    seed.https_turn_on(Domain.objects.get(host=seed.STATIC, tls=False))
+    wanted = Enrollment.objects.values_list("domain__host", "challenge")
+    assert dict(wanted) == {"www.demo.test": "dns-01", "static.demo.test": "http-01"}
 
 
 @pytest.mark.django_db
@@ -186,11 +239,10 @@ def test_what_an_operator_has_made_is_left_alone(tmp_path):
 
 
 @pytest.mark.django_db
-def test_a_removed_demo_domain_stays_removed(tmp_path):
-    config = config_in(tmp_path)
-    demo_seed(config)
+def test_a_removed_demo_domain_stays_removed(seeding):
+    demo_seed(seeding)
     Domain.objects.all().delete()
-    assert not demo_seed(config)
+    assert not demo_seed(seeding)
     assert not Domain.objects.exists()
 
 

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,11 +22,16 @@ pytestmark = pytest.mark.system
 
 HOST = "www.demo.test"
 SHOP = "shop.demo.test"
-PROCESSES = {"redis", "web", "worker", "beat", "origin", "edge-1", "edge-2", "dns-primary", "nsd", "nsd-sync"}
+STATIC = "static.demo.test"
+PROCESSES = {
+    *("redis", "web", "worker", "beat", "origin", "edge-1", "edge-2", "ca"),
+    *("dns-primary", "nsd", "nsd-sync"),
+}
 #: Settings that take one port.
 PORTS = (
     *("CIRRUS_WEB_PORT", "CIRRUS_DEMO_REDIS_PORT", "CIRRUS_DEMO_ORIGIN_PORT", "CIRRUS_DEMO_HTTP_PORT"),
     *("CIRRUS_DEMO_DNS_PORT", "CIRRUS_DEMO_VERIFY_PORT", "CIRRUS_DNS_METRICS_PORT"),
+    *("CIRRUS_DEMO_HTTPS_PORT", "CIRRUS_DEMO_CA_PORT", "CIRRUS_DEMO_CA_ROOTS_PORT"),
 )
 
 
@@ -145,6 +151,14 @@ def open_files(pid: int) -> list[str]:
     return found
 
 
+def secured_by_the_line(text: str) -> str:
+    """What the line of curl says that the demo has printed."""
+    (line,) = re.findall(r"^Try it:  (curl .* --cacert .*)$", text, re.MULTILINE)
+    done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
     running = Demo(tmp_path)
@@ -223,6 +237,15 @@ def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
     assert re.search(rf"  http://127\.0\.1\.[12]:{http_port}/news  (MISS|HIT)\n", followed)
     assert f"dig @127.0.0.1 -p {demo.environment['CIRRUS_DEMO_DNS_PORT']} {SHOP}" in text
 
+    # Both sites have certificates, proven by DNS and over HTTP, and the line that is shown trusts them.
+    secured = text[text.index("HTTPS with certificates") :]
+    https_port = demo.environment["CIRRUS_DEMO_HTTPS_PORT"]
+    for edge in ("edge-1", "edge-2"):
+        for host in (HOST, STATIC):
+            line = rf"  {edge}  https://{host}:{https_port}/news  (MISS|HIT)  TLSv1\.3, valid until .+ GMT\n"
+            assert re.search(line, secured)
+    assert secured_by_the_line(text).startswith("HTTP/2 200")
+
     # The example rule: a campaign's argument makes no other object.
     assert demo.x_cache(0, "/django/admin/css/base.css") == "MISS"
     assert demo.x_cache(0, "/django/admin/css/base.css?utm_source=letter") == "HIT"
@@ -266,6 +289,7 @@ def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
     demo.start_again()
     text = demo.says("stops everything")
     assert "There is a superuser already; none was made." in text
+    assert secured_by_the_line(text).startswith("HTTP/2 200")  # the authority has another root by now
     assert demo.x_cache(0, "/") in {"HIT", "MISS"}
     demo.states()
     assert demo.manage("demo", "down") == "Cirrus is stopped.\n"
