@@ -1,4 +1,4 @@
-"""What can go wrong with secrets."""
+"""What can go wrong with secrets, tokens and rights."""
 
 from cirrus_site.errors import CirrusError
 
@@ -21,3 +21,23 @@ class NotOpened(CirrusError):
             f"The secret of {record} cannot be opened: it was damaged, copied from elsewhere, or sealed with "
             "another key than CIRRUS_SEALING_KEYS has under its ID. Give it a new one."
         )
+
+
+class TokenTooWide(CirrusError):
+    """A token would be allowed more than whoever makes it; the sentence says what."""
+
+    forbidden = True
+
+
+class TokenEnded(CirrusError):
+    """A token that is over cannot be rotated."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.why = name, why
+        super().__init__(f"The token “{name}” cannot be rotated: it is {why}. Make a new one.")
+
+
+class RightsTooWide(CirrusError):
+    """Somebody would hand out rights, or touch somebody with rights, that they have not themselves."""
+
+    forbidden = True

@@ -100,6 +100,13 @@ class Config(BaseModel):
     web_port: Port = 8000
     web_workers: int = Field(2, ge=1, le=64)
     metrics_allow: list[str] = ["127.0.0.0/8", "::1/128"]
+    trusted_proxies: list[str] = []
+
+    # -- API
+    master_token: str = ""
+    api_token_rate: int = Field(1200, ge=0, le=10_000_000, description="requests a minute; 0: no limit")
+    api_address_rate: int = Field(3000, ge=0, le=10_000_000, description="the same, for an address")
+    cors_origins: list[str] = []
 
     # -- projection
     changes_length: int = Field(100_000, ge=1_000, description="entries kept in cdn:changes")
@@ -189,6 +196,8 @@ class Config(BaseModel):
         "allowed_hosts",
         "trusted_origins",
         "metrics_allow",
+        "trusted_proxies",
+        "cors_origins",
         "vantage_points",
         "dns_bind",
         "edge_bind",
@@ -206,10 +215,25 @@ class Config(BaseModel):
     def _split(cls, value: Any) -> Any:
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
-    @field_validator("metrics_allow", "origin_deny", "origin_allow")
+    @field_validator("metrics_allow", "trusted_proxies", "origin_deny", "origin_allow")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         return [str(ipaddress.ip_network(item)) for item in value]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for item in value:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+", item):
+                raise ValueError(f"{item!r} is no origin: https://console.example.com, without a path")
+        return value
+
+    @field_validator("master_token")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and (len(value) < 32 or not value.isascii() or not value.isprintable() or " " in value):
+            raise ValueError("it needs 32 printable ASCII characters or more, without spaces")
+        return value
 
     @field_validator("vantage_points")
     @classmethod
@@ -327,7 +351,10 @@ class Config(BaseModel):
 
 
 #: Settings that may also be given as `NAME_FILE`, a path to a file that holds the value.
-SECRET_FIELDS = {"secret_key", "sealing_keys", "edge_keys", "database_url", "redis_url", "edge_redis_url"}
+SECRET_FIELDS = {
+    *("secret_key", "master_token", "sealing_keys", "edge_keys"),
+    *("database_url", "redis_url", "edge_redis_url"),
+}
 
 
 def environment_name(field: str) -> str:

@@ -9,8 +9,9 @@ the scheduled build of all zones find what they changed.
 
 from django.db import models
 
-from accounts.models import User
+from accounts.models import Token, User
 from alarms.models import Alarm
+from api.models import IdempotentRequest, Operation
 from certificates.documents import (
     TICKETS_OBJECT,
     domains_of_authorization,
@@ -94,6 +95,9 @@ MOVABLE: set[type[models.Model]] = {HostName, Origin, CacheRule, CacheCondition,
 
 NO_EFFECT: dict[type[models.Model], str] = {
     User: "people are known to the control plane only",
+    Token: "lets programs into the control plane only",
+    IdempotentRequest: "is the record of what was answered",
+    Operation: "is the record of what is done",
     Outbox: "is itself what is still to be published",
     Publication: "is the record of what was published",
     Keyspace: "is the counter of revisions",

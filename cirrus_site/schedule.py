@@ -85,6 +85,11 @@ JOBS: dict[str, tuple[str, int, str]] = {
         3600,
         "An alarm is kept for 90 days after it was cleared.",
     ),
+    "Forget old answers and operations of the API": (
+        "api.tasks.tend",
+        600,
+        "A request with an Idempotency-Key is known for a day, an operation for a week after its end.",
+    ),
     "Forget old state changes": (
         "nodes.tasks.expire_events",
         3600,

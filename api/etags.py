@@ -1,0 +1,45 @@
+"""Strong validators, and the conditions that clients put on them (RFC 9110 sections 8.8.3 and 13.1)."""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from rest_framework.utils.encoders import JSONEncoder
+
+from api.errors import PreconditionFailed
+
+TAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+def etag_of(representation: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
+    """The ETag of a representation, quotes included. `without`: fields that change with no edit of theirs."""
+    kept = {name: value for name, value in representation.items() if name not in without}
+    text = json.dumps(kept, cls=JSONEncoder, sort_keys=True, separators=(",", ":"))
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def check_match(headers: Mapping[str, str], etag: str | None) -> None:
+    """Raise `PreconditionFailed` where If-Match or If-None-Match forbids a change.
+
+    `etag` is what is there now; None: nothing is.
+    """
+    if (wanted := headers.get("If-Match")) is not None and not _names(wanted, etag, weakly=False):
+        raise PreconditionFailed()
+    if (unwanted := headers.get("If-None-Match")) is not None and _names(unwanted, etag, weakly=True):
+        raise PreconditionFailed("It is there already, which If-None-Match forbids.")
+
+
+def is_known(headers: Mapping[str, str], etag: str) -> bool:
+    """Whether whoever asks has this representation already: 304."""
+    known = headers.get("If-None-Match")
+    return known is not None and _names(known, etag, weakly=True)
+
+
+def _names(header: str, etag: str | None, *, weakly: bool) -> bool:
+    if etag is None:
+        return False
+    if header.strip() == "*":
+        return True
+    return any(f'"{tag}"' == etag and (weakly or not weak) for weak, tag in TAG.findall(header))

@@ -1,0 +1,109 @@
+"""Work that takes longer than a request: begun with 202, watched at /api/v1/operations/{id}.
+
+operation = operation_begin(kind="config_apply", task=apply_config, user=request.user, arguments={…})
+return accepted(operation)                                  # in the view: 202 with Location
+
+@shared_task
+def apply_config(operation_id: str) -> None:                # in the app's tasks.py
+    with running(operation_id) as operation:
+        if operation:                                       # None: another worker has it already
+            operation.result = {…}
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+from rest_framework import status
+from rest_framework.response import Response
+
+from api.errors import CirrusError
+from api.models import Operation
+
+logger = logging.getLogger(__name__)
+
+#: Where operations are found.
+ADDRESS = "/api/v1/operations/"
+#: How long one is kept after its end.
+KEPT = timedelta(days=7)
+#: A worker that has said nothing for so long is gone (Celery ends every task before).
+ABANDONED = timedelta(minutes=15)
+
+
+def operation_begin(*, kind: str, task: Any, user: Any, arguments: dict[str, Any] | None = None) -> Operation:
+    """Note an operation, and hand it to a worker when this transaction is committed."""
+    owner = user if user.pk else None
+    operation = Operation.objects.create(kind=kind, user=owner, arguments=arguments or {})
+    transaction.on_commit(lambda: _queue(operation, task))
+    return operation
+
+
+def accepted(operation: Operation) -> Response:
+    """The answer of the request that began it."""
+    body = {"id": str(operation.pk), "kind": operation.kind, "state": operation.state}
+    headers = {"Location": f"{ADDRESS}{operation.pk}", "Retry-After": "1"}
+    return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
+
+
+@contextmanager
+def running(operation_id: str) -> Iterator[Operation | None]:
+    """Do the work inside. None where another worker does it: a task may come twice.
+
+    What is raised inside ends it as failed: an error of ours with its sentence, another one with a word
+    about the log, where it is whole.
+    """
+    now = timezone.now()
+    mine = Operation.objects.filter(pk=operation_id, state=Operation.State.PENDING).update(
+        state=Operation.State.RUNNING, started_at=now
+    )
+    if not mine:
+        yield None
+        return
+    operation = Operation.objects.get(pk=operation_id)
+    try:
+        yield operation
+    except CirrusError as error:
+        _end(operation, error=str(error))
+    except Exception:
+        _end(operation, error="It failed for a reason of ours; the log of the worker says which.")
+        raise
+    else:
+        _end(operation)
+
+
+def operation_progress(operation: Operation, *, done: int, total: int | None = None) -> None:
+    """Note how far it is."""
+    operation.done, operation.total = done, total if total is not None else operation.total
+    operation.save(update_fields=["done", "total"])
+
+
+def operations_tend() -> int:
+    """End what a lost worker has left, forget what ended long ago; the number of forgotten ones."""
+    now = timezone.now()
+    lost = Operation.objects.filter(
+        state__in=[Operation.State.RUNNING, Operation.State.PENDING], created_at__lt=now - ABANDONED
+    )
+    lost.update(
+        state=Operation.State.FAILED, ended_at=now, error="Its worker was lost; what it did may be half."
+    )
+    forgotten, _ = Operation.objects.filter(ended_at__lt=now - KEPT).delete()
+    return forgotten
+
+
+def _end(operation: Operation, *, error: str = "") -> None:
+    operation.state = Operation.State.FAILED if error else Operation.State.SUCCEEDED
+    operation.error, operation.ended_at = error, timezone.now()
+    operation.save(update_fields=["state", "error", "result", "done", "total", "ended_at"])
+
+
+def _queue(operation: Operation, task: Any) -> None:
+    try:
+        task.delay(str(operation.pk))
+    except OperationalError as error:
+        logger.error("operation %s could not be queued: %s", operation, error)
+        _end(operation, error="The queue could not be reached; nothing was done. Try again.")

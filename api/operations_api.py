@@ -1,0 +1,52 @@
+"""Operations: how far long work is. Everybody sees their own."""
+
+from typing import Any
+
+from api.models import Operation
+from api.serializers import ModelSerializer
+from api.viewsets import ReadViewSet
+
+
+class OperationSerializer(ModelSerializer[Operation]):
+    class Meta:
+        model = Operation
+        fields = [
+            "id",
+            "kind",
+            "state",
+            "done",
+            "total",
+            "result",
+            "error",
+            "created_at",
+            "started_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
+
+
+class OperationViewSet(ReadViewSet):
+    """Work that was answered with 202."""
+
+    queryset = Operation.objects.all()
+    serializer_class = OperationSerializer
+    action_rights = {"list": [], "retrieve": []}
+    domain_path = ""
+    ordering = ["-created_at"]
+    filterset_fields = ["kind", "state"]
+    lookup_field = "pk"
+    example = {
+        "id": "0b6f0a52-8a55-4d8c-9b4e-5f3a3f0f7e11",
+        "kind": "config_apply",
+        "state": "running",
+        "done": 120,
+        "total": 400,
+        "result": None,
+        "error": "",
+        "created_at": "2026-11-24T10:00:00Z",
+        "started_at": "2026-11-24T10:00:01Z",
+        "ended_at": None,
+    }
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(user_id=getattr(self.request.user, "pk", None) or 0)

@@ -1,0 +1,163 @@
+"""How the OpenAPI document says what every resource does alike (drf-spectacular)."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import SAFE_METHODS
+
+from api.permissions import rights_for, scope_for
+from api.problems import MEDIA_TYPE, PROBLEMS, TYPES_AT
+from api.scopes import RESOURCES
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "cirrus_…"}
+
+
+class Schema(AutoSchema):
+    """Adds to an operation its scope and rights, its problems, its headers and its example."""
+
+    view: Any
+
+    def get_tags(self) -> list[str]:
+        return [getattr(self.view, "resource", "") or "general"]
+
+    def get_description(self) -> str:  # type: ignore[override]
+        text = super().get_description() or ""
+        if not hasattr(self.view, "action_rights"):
+            return text
+        scope = scope_for(self.view.request, self.view)
+        needs = [f"the scope `{scope}`"] if scope else []
+        needs += [f"the right `{right}`" for right in rights_for(self.view.request, self.view)]
+        return f"{text}\n\nNeeds {' and '.join(needs)}.".strip() if needs else text
+
+    def get_operation(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        operation = super().get_operation(path, *args, **kwargs)
+        if operation and hasattr(self.view, "action_rights"):
+            self._add_parameters(operation)
+            self._add_problems(operation)
+            self._add_headers(operation)
+            self._add_examples(operation)
+        return operation
+
+    @property
+    def _action(self) -> str:
+        return getattr(self.view, "action", "") or ""
+
+    def _add_parameters(self, operation: dict[str, Any]) -> None:
+        parameters = operation.setdefault("parameters", [])
+        detail = "{" in self.path
+        if self.method == "POST":
+            parameters.append(
+                _header("Idempotency-Key", "A key of yours; the same request again is then done once.")
+            )
+        if detail and self._action in ("update", "partial_update", "destroy"):
+            parameters.append(_header("If-Match", "The ETag that must be there: else 412."))
+        if detail and self._action in ("retrieve", "update"):
+            parameters.append(_header("If-None-Match", "An ETag that must not be there, or `*`."))
+        if self._action in ("create", "update", "partial_update", "destroy") or (
+            getattr(self.view, "rehearsed", None) and self._action in self.view.rehearsed
+        ):
+            parameters.append(
+                {
+                    "name": "dry_run",
+                    "in": "query",
+                    "description": "Do nothing, and answer 200 with what would happen.",
+                    "schema": {"type": "boolean", "default": False},
+                }
+            )
+
+    def _add_problems(self, operation: dict[str, Any]) -> None:
+        for code in sorted(self._problem_codes()):
+            titles = [problem.title for problem in PROBLEMS.values() if problem.status == code]
+            answer: dict[str, Any] = {
+                "description": "; ".join(titles) + ".",
+                "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+            }
+            if code in (429, 503):
+                answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+            operation["responses"].setdefault(str(code), answer)
+
+    def _problem_codes(self) -> set[int]:
+        codes = {400, 401, 403, 404, 406, 429, 503}
+        if self.method not in SAFE_METHODS:
+            codes |= {409, 413, 415}
+        if self.method == "POST":
+            codes |= {422}
+        if self.method in ("PUT", "PATCH", "DELETE"):
+            codes |= {412}
+        return codes
+
+    def _add_headers(self, operation: dict[str, Any]) -> None:
+        for code, answer in operation["responses"].items():
+            if code in ("200", "201") and self._action in ("retrieve", "create", "update", "partial_update"):
+                answer.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}}
+            if code == "201":
+                answer.setdefault("headers", {})["Location"] = {"schema": {"type": "string"}}
+        if self._action == "retrieve":
+            operation["responses"]["304"] = {"description": "It is what If-None-Match names."}
+        if self._action == "update" and getattr(self.view, "put_creates", False):
+            made = {**operation["responses"].get("200", {}), "description": "It was not there, and was made."}
+            operation["responses"]["201"] = made
+
+    def _add_examples(self, operation: dict[str, Any]) -> None:
+        example = self.view.examples.get(self._action, {}) or _worked(self.view.example, self._action)
+        for place, body in (("request", operation.get("requestBody")), ("response", _success(operation))):
+            if body and place in example:
+                for media in body.get("content", {}).values():
+                    media["examples"] = {"example": {"value": example[place]}}
+
+
+def _worked(representation: Any, action: str) -> dict[str, Any]:
+    """The example of a standard action, from the one of the representation."""
+    if not representation:
+        return {}
+    if action == "list":
+        return {"response": {"results": [representation], "next": None}}
+    return {"request": representation, "response": representation}
+
+
+def _success(operation: dict[str, Any]) -> dict[str, Any] | None:
+    for code in ("200", "201", "202"):
+        if code in operation["responses"]:
+            found: dict[str, Any] = operation["responses"][code]
+            return found
+    return None
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """What belongs to the document and to no operation."""
+    text = {"type": "string"}
+    result["components"].setdefault("schemas", {})["Problem"] = {
+        "type": "object",
+        "description": "RFC 9457. `field` is a JSON pointer into what was sent, or `?name` for the query.",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {**text, "enum": [TYPES_AT + kind for kind in PROBLEMS]},
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text,
+            "instance": text,
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "reason"],
+                    "properties": {"field": text, "reason": text},
+                },
+            },
+        },
+    }
+    result["tags"] = [{"name": name, "description": covers} for name, covers in RESOURCES.items()]
+    return result

@@ -1,0 +1,37 @@
+"""Every address of the API: the routers of all apps, below /api/v1/."""
+
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from accounts.api import RoleViewSet, TokenViewSet, UserViewSet
+from alarms.api import AlarmViewSet
+from api.documents import PageView, openapi
+from api.operations_api import OperationViewSet
+from api.problem_pages import nothing_here, problem_page
+from nodes.api import NodeViewSet, RegionViewSet, StateChangeViewSet
+
+#: Address → viewset, in the order of the sidebar.
+RESOURCES: dict[str, Any] = {
+    "nodes": NodeViewSet,
+    "regions": RegionViewSet,
+    "state-changes": StateChangeViewSet,
+    "alarms": AlarmViewSet,
+    "tokens": TokenViewSet,
+    "users": UserViewSet,
+    "roles": RoleViewSet,
+    "operations": OperationViewSet,
+}
+
+router = SimpleRouter(trailing_slash=False)
+for prefix, viewset in RESOURCES.items():
+    router.register(prefix, viewset, basename=prefix)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *router.urls,
+    path("problems/<slug:kind>", problem_page, name="problem"),
+    path("openapi.json", openapi, name="openapi"),
+    path("docs/", PageView.as_view(), name="api-page"),
+    re_path("", nothing_here),
+]
