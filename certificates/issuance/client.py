@@ -32,7 +32,7 @@ HTTP_01, DNS_01 = "http-01", "dns-01"
 #: A token (RFC 8555 section 8.3), which becomes part of a path: nothing else may stand in it.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
 #: Pages of an account's list of orders that are read.
-MOST_PAGES = 50
+MOST_PAGES = 300
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from accounts.errors import NotOpened, SealingKeyMissing
 from certificates.deployment.deploying import deploy_start
 from certificates.issuance.accounts import account_forget
 from certificates.issuance.challenges import challenges_withdraw
@@ -28,6 +29,11 @@ from certificates.issuance.outcomes import Failed, FailureKind, Issued, Outcome,
 from certificates.issuance.problems import failure
 from certificates.models import Authority, Enrollment, Order
 
+#: What a step may raise that means something for the order.
+Expected = (
+    OrderFails | AccountUnknown | AuthorityProblem | AuthorityUnreachable | NotOpened | SealingKeyMissing
+)
+EXPECTED = (OrderFails, AccountUnknown, AuthorityProblem, AuthorityUnreachable, NotOpened, SealingKeyMissing)
 #: Seconds that one call may take, where the caller does not say: a task has a limit of its own.
 PATIENCE = 30.0
 #: Seconds until the next try where an authority has trouble in the middle of an order: 5, 10, 20 …
@@ -124,8 +130,11 @@ def _advance(run: Run) -> Outcome:
             if run.order.state == State.DEPLOYING:
                 return _deployed(run)
             waiting = STEPS[run.order.state](run)
-        except (OrderFails, AccountUnknown, AuthorityProblem, AuthorityUnreachable) as error:
-            outcome = _handled(run, error)
+        except EXPECTED as error:
+            try:
+                outcome = _handled(run, error)
+            except OrderFails as late:  # what would have been waited for has taken too long
+                outcome = late.failed
             if outcome:
                 return outcome
             continue
@@ -133,15 +142,15 @@ def _advance(run: Run) -> Outcome:
             return waiting
 
 
-def _handled(
-    run: Run, error: OrderFails | AccountUnknown | AuthorityProblem | AuthorityUnreachable
-) -> Outcome | None:
+def _handled(run: Run, error: Expected) -> Outcome | None:
     """What an error means for the order; None where it can go on at once."""
     order = run.order
     if isinstance(error, OrderFails):
         if error.failed.kind == FailureKind.CA_DOWN and order.url:
             return _trouble(run, error.failed)
         return error.failed
+    if isinstance(error, NotOpened | SealingKeyMissing):
+        return run.again(str(error).rstrip("."), seconds=LAST_TRY)  # an operator can mend that
     if isinstance(error, AccountUnknown):
         return _without_account(run)
     if isinstance(error, AuthorityUnreachable):

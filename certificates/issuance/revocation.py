@@ -3,6 +3,7 @@
 from cryptography.x509 import load_pem_x509_certificate
 from django.utils import timezone
 
+from accounts.errors import NotOpened, SealingKeyMissing
 from certificates.issuance.accounts import account_client, account_forget
 from certificates.issuance.errors import (
     AccountUnknown,
@@ -52,7 +53,7 @@ def certificate_revoke(*, certificate: Certificate, reason: str = "unspecified")
         raise NotRevoked(f"{authority.name} has forgotten the account that it was issued to.") from error
     except AuthorityUnreachable as error:
         raise NotRevoked(f"{authority.name} cannot be asked: {error.why}; try again.") from error
-    except OrderFails as error:
+    except (OrderFails, NotOpened, SealingKeyMissing) as error:
         raise NotRevoked(str(error)) from error
     # save(), so that whatever is made of it is made again.
     certificate.revoked_at, certificate.revocation_reason = timezone.now(), reason

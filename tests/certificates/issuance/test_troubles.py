@@ -1,5 +1,6 @@
 """An authority that says no, or nothing, in the middle of an order."""
 
+import base64
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -7,10 +8,11 @@ import pytest
 from django.utils import timezone
 
 from certificates.issuance.client import AuthorizationSeen, ChallengeSeen
-from certificates.issuance.errors import OrderFails
+from certificates.issuance.errors import NotRevoked, OrderFails
 from certificates.issuance.machine import ORDER_PATIENCE, _authorization, _profile
 from certificates.issuance.orders import MOST_TRIES, order_advance
 from certificates.issuance.outcomes import FailureKind, Issued, Waiting
+from certificates.issuance.revocation import certificate_revoke
 from certificates.models import Authority, Order
 from tests.ari import Front, Refusal
 from tests.certificates.issuance.world import failed, issued, nothing_left
@@ -114,6 +116,21 @@ def test_an_order_that_nothing_brings_forward_is_given_up_after_a_day(world):
     Order.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
     assert failed(order_advance(order.pk)).kind == FailureKind.ORDER_LOST
     assert world.ca.orders == 0
+
+
+def test_a_sealing_key_that_is_missing_is_waited_for(world, settings):
+    first = world.issue(world.enroll("a.cdn.example")).certificate
+    right = settings.CIRRUS
+    other = base64.b64encode(bytes(32)).decode()
+    settings.CIRRUS = right.model_copy(update={"sealing_keys": f"other:{other}"})
+    order = world.open(world.enroll("b.cdn.example"))
+    outcome = order_advance(order.pk)
+    assert isinstance(outcome, Waiting)
+    assert "CIRRUS_SEALING_KEYS must have every key" in outcome.why
+    with pytest.raises(NotRevoked, match="CIRRUS_SEALING_KEYS"):
+        certificate_revoke(certificate=first)
+    settings.CIRRUS = right
+    assert issued(order_advance(order.pk))
 
 
 def test_a_mistake_of_ours_leaves_the_order_for_the_next_worker(world):
