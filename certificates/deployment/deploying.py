@@ -203,7 +203,10 @@ def _promote(enrollment: Enrollment, certificate: Certificate) -> bool:
     """Make the candidate the current one on all edges; the one before is kept for one step back."""
     with transaction.atomic():
         row = (
-            Enrollment.objects.select_for_update().select_related("current").filter(pk=enrollment.pk).first()
+            Enrollment.objects.select_for_update(of=("self",))
+            .select_related("current")
+            .filter(pk=enrollment.pk)
+            .first()
         )
         if row is None or row.candidate_id != certificate.pk:
             return False

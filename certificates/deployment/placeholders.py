@@ -29,7 +29,7 @@ def placeholder_ensure(enrollment: Enrollment) -> bool:
     """
     with transaction.atomic():
         row = (
-            Enrollment.objects.select_for_update()
+            Enrollment.objects.select_for_update(of=("self",))
             .select_related("domain", "current")
             .filter(pk=enrollment.pk)
             .first()

@@ -20,7 +20,7 @@ def certificate_revert(*, enrollment: Enrollment) -> Certificate:
     """
     with transaction.atomic():
         row = (
-            Enrollment.objects.select_for_update()
+            Enrollment.objects.select_for_update(of=("self",))
             .select_related("domain", "current", "previous")
             .get(pk=enrollment.pk)
         )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from certificates.issuance.errors import NotOrdered
@@ -37,6 +37,8 @@ AT_WORK = timedelta(minutes=5)
 LOST, NOBODY = timedelta(minutes=10), timedelta(hours=1)
 #: Enrollments that one round looks at, at most, for one place of the room.
 GLANCE = 20
+#: Those that are to be looked at at once come first, on every database.
+SOONEST = F("next_attempt_at").asc(nulls_first=True)
 
 
 def certificates_tend(*, now: datetime | None = None) -> list[int]:
@@ -47,7 +49,7 @@ def certificates_tend(*, now: datetime | None = None) -> list[int]:
         return []  # without a lock, as nearly always
     with transaction.atomic():
         # Whoever counts, counts alone: the same rows are locked by all.
-        list(Authority.objects.select_for_update().order_by("pk").values_list("pk", flat=True))
+        list(Authority.objects.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         claimed = _claim_due(now, room=_room(now))
         return claimed + _open_due(now, room=_room(now))
 
@@ -111,7 +113,7 @@ def _open_due(now: datetime, *, room: int) -> list[int]:
     opened: list[int] = []
     if room <= 0:
         return opened
-    for enrollment in _due_enrollments(now).order_by("next_attempt_at", "pk")[: GLANCE * room]:
+    for enrollment in _due_enrollments(now).order_by(SOONEST, "pk")[: GLANCE * room]:
         order = enrollment_open(enrollment=enrollment, now=now)
         if order and _claim(order.pk, max(now, order.due_at)):
             opened.append(order.pk)
