@@ -100,7 +100,7 @@ bench *NAME:
 _servers:
     #!/usr/bin/env bash
     set -eu
-    for server in redis-server nginx nsd dig named-checkzone luacheck wrk chromium; do
+    for server in redis-server nginx nsd pebble dig named-checkzone luacheck wrk chromium; do
       command -v "$server" >/dev/null || { echo "$server is not installed; ./dev test installs it." >&2; exit 1; }
     done
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ||
