@@ -27,6 +27,20 @@ from domains.models import Domain
 PANEL = "certificates/domain_panel.html"
 DELEGATION = "certificates/delegation.html"
 
+HTTPS = (
+    "HTTPS",
+    {
+        "description": "Its certificate is requested and renewed by itself; how that stands is said above.",
+        "fields": [
+            ("tls", "https_only"),
+            ("hsts_max_age", "hsts_subdomains"),
+            "tls_policy",
+            "client_auth",
+            "client_ca",
+        ],
+    },
+)
+
 admin.site.unregister(Domain)
 
 
@@ -35,6 +49,7 @@ class SecuredDomainAdmin(AnsweredDomainAdmin):
     """The page of a domain, with its certificate."""
 
     change_form_outer_before_template = "certificates/domain_before.html"
+    fieldsets = [AnsweredDomainAdmin.fieldsets[0], HTTPS, *AnsweredDomainAdmin.fieldsets[1:]]
     list_filter = [*AnsweredDomainAdmin.list_filter, "tls"]
 
     def get_urls(self) -> list[Any]:

@@ -22,7 +22,8 @@ LIST = "/admin/domains/domain/"
 def form(host: str, *, aliases=(), origins=(), keep=(), **fields):
     """What the browser sends. `keep`: (alias row that exists, its name, or None to delete it)."""
     data = {"host": host, "enabled": "on", "default_ttl": 300, "max_ttl": 3600, "negative_ttl": 10}
-    data |= {"stale_while_revalidate": 10, "stale_if_error": 86_400, "guard": "on", **fields}
+    data |= {"stale_while_revalidate": 10, "stale_if_error": 86_400, "guard": "on"}
+    data |= {"hsts_max_age": 0, "tls_policy": "intermediate", "client_auth": "off", **fields}
     rows = [(row.pk, name) for row, name in keep] + [(None, name) for name in aliases]
     data |= {"hostnames-TOTAL_FORMS": len(rows), "hostnames-INITIAL_FORMS": len(keep)}
     for number, (pk, name) in enumerate(rows):

@@ -171,6 +171,7 @@ def test_on_the_page_of_a_domain_its_rules_are_ordered_and_switched(admin_client
     first, second = CacheRuleFactory(domain=domain, position=1), CacheRuleFactory(domain=domain, position=2)
     data = {"host": "a.example", "enabled": "on", "default_ttl": 300, "max_ttl": 3600, "negative_ttl": 10}
     data |= {"stale_while_revalidate": 10, "stale_if_error": 86_400, "hostnames-TOTAL_FORMS": 0}
+    data |= {"hsts_max_age": 0, "tls_policy": "intermediate", "client_auth": "off"}
     data |= {"hostnames-INITIAL_FORMS": 0, "origins-TOTAL_FORMS": 0, "origins-INITIAL_FORMS": 0}
     data |= {"rules-TOTAL_FORMS": 2, "rules-INITIAL_FORMS": 2}
     data |= {"rules-0-id": first.pk, "rules-0-domain": domain.pk, "rules-0-position": 3}
@@ -192,6 +193,7 @@ def test_what_makes_a_rule_wrong_on_the_page_of_its_domain_is_said_there(admin_c
     rule = CacheRuleFactory(domain=domain, edge_ttl=3600)
     data = {"host": "a.example", "default_ttl": 60, "max_ttl": 60, "negative_ttl": 10}
     data |= {"stale_while_revalidate": 10, "stale_if_error": 86_400, "hostnames-TOTAL_FORMS": 0}
+    data |= {"hsts_max_age": 0, "tls_policy": "intermediate", "client_auth": "off"}
     data |= {"hostnames-INITIAL_FORMS": 0, "origins-TOTAL_FORMS": 0, "origins-INITIAL_FORMS": 0}
     data |= {"rules-TOTAL_FORMS": 1, "rules-INITIAL_FORMS": 1}
     data |= {"rules-0-id": rule.pk, "rules-0-domain": domain.pk, "rules-0-position": 3}

@@ -17,6 +17,7 @@ LIST = "/admin/domains/domain/"
 FORM = {
     **{"host": "a.example", "enabled": "on", "default_ttl": 300, "max_ttl": 3600, "negative_ttl": 10},
     **{"stale_while_revalidate": 10, "stale_if_error": 86400, "guard": "on"},
+    **{"hsts_max_age": 0, "tls_policy": "intermediate", "client_auth": "off"},
     **{"origins-TOTAL_FORMS": 0, "origins-INITIAL_FORMS": 0},
     **{"hostnames-TOTAL_FORMS": 0, "hostnames-INITIAL_FORMS": 0},
     **{"rules-TOTAL_FORMS": 0, "rules-INITIAL_FORMS": 0},
