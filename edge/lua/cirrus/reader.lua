@@ -14,6 +14,7 @@ local state = ngx.shared.cirrus_state
 local _M = {}
 
 local DOCUMENTS = 200 -- in one fetch
+local FEW = { certificate = 20 } -- of those whose check takes long: requests have their turn in between
 local PAGE = 1000     -- members of the index in one read
 
 local function value(reply)
@@ -29,9 +30,10 @@ end
 -- Fetch documents into the replica. wanted: a list of { key, epoch, rev } as announced; missing(item) is called for
 -- each that is not there.
 function _M.fetch(call, replica, kind, wanted, missing)
-  for start = 1, #wanted, DOCUMENTS do
+  local portion = FEW[kind] or DOCUMENTS
+  for start = 1, #wanted, portion do
     local keys = {}
-    for i = start, math.min(start + DOCUMENTS - 1, #wanted) do
+    for i = start, math.min(start + portion - 1, #wanted) do
       keys[#keys + 1] = keyspace.document_key(kind, wanted[i].key)
     end
     for i, text in ipairs(call("mget", unpack(keys))) do

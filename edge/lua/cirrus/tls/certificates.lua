@@ -64,8 +64,8 @@ local function check_certificates(document)
   for _, name in ipairs({ "current", "candidate" }) do
     local certificate = document[name]
     if type(certificate) == "table" and (certificate.node or own) == own then
-      local found, why = parsing.certificate(certificate)
-      if not found then
+      local good, why = parsing.check(certificate)
+      if not good then
         return nil, name .. ": " .. why
       end
     end

@@ -15,6 +15,7 @@ long SSL_ctrl(void *ssl, int command, long number, void *pointer);
 long SSL_CTX_ctrl(void *context, int command, long number, void *pointer);
 unsigned long SSL_set_options(void *ssl, unsigned long options);
 int SSL_set_num_tickets(void *ssl, size_t count);
+int SSL_CTX_set_num_tickets(void *context, size_t count);
 int SSL_set_session_id_context(void *ssl, const char *context, unsigned int length);
 int SSL_use_cert_and_key(void *ssl, void *leaf, void *key, void *chain, int override);
 void SSL_set_cert_cb(void *ssl, void *callback, void *argument);
@@ -88,6 +89,11 @@ end
 function _M.without_tickets(connection)
   C.SSL_set_options(connection, NO_TICKET)
   C.SSL_set_num_tickets(connection, 0)
+end
+
+-- For connections from now on.
+function _M.give_tickets(connection, count)
+  C.SSL_CTX_set_num_tickets(C.SSL_get_SSL_CTX(connection), count)
 end
 
 -- The version of a client that knows no TLS 1.3, and never more than TLS 1.2.
