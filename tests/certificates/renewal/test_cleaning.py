@@ -9,7 +9,7 @@ from certificates.models import Backoff, Certificate, Order
 from certificates.services.cleaning import certificates_clean
 from tests.certificates.renewal.rows import authority, certificate, ended, enrolled, failure, ordered, serving
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keyspace")]
+pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
 

@@ -12,7 +12,7 @@ from domains.models import Domain, HostName
 from tests.certificates.renewal.rows import authority, enrolled, ordered, serving
 from tests.factories import DomainFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keyspace")]
+pytestmark = pytest.mark.django_db
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -20,7 +20,7 @@ from tests.certificates.renewal.rows import (
     serving,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keyspace")]
+pytestmark = pytest.mark.django_db
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -146,6 +146,8 @@ def test_an_order_whose_worker_holds_it_is_left_to_that():
     assert tend(in_=2 * HOUR) == [order]
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("keyspace")
 def test_many_that_tend_at_once_send_each_order_once_and_never_too_many(settings):
     settings.CIRRUS = settings.CIRRUS.model_copy(update={"certificate_parallel": 3})
     authority()

@@ -10,7 +10,7 @@ from certificates.models import TicketKey
 from certificates.services.tickets import ticket_keys_rotate
 from tests.factories import DomainFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keyspace")]
+pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 

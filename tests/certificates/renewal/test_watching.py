@@ -12,7 +12,7 @@ from certificates.models import Authority, Certificate, Enrollment
 from certificates.services.watching import certificates_alarm
 from tests.certificates.renewal.rows import authority, certificate, enrolled, serving
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keyspace")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("keyspace")]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
