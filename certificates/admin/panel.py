@@ -64,7 +64,7 @@ def domain_panel(domain: Domain, *, now: datetime) -> Panel:
         pending=bool(
             enrollment.candidate or order or waits or (domain.tls and current and not current.served)
         ),
-        asks_dns=domain.tls and enrollment.challenge != Enrollment.Challenge.HTTP_01,
+        asks_dns=_needs_dns(enrollment),
         revertible=not reason_not_reverted(enrollment),
         revocable=bool(real and real.source == Certificate.Source.ACME and not real.revoked_at),
         exportable=bool(real),
@@ -79,6 +79,15 @@ def _unenrolled(domain: Domain) -> Panel:
         return Panel(PublicationStatus("pending", sentence), pending=True, orderable=domain.enabled)
     sentence = "HTTPS is not turned on: tick “Serve HTTPS” and save, and a certificate is requested by itself"
     return Panel(PublicationStatus("off", sentence))
+
+
+def _needs_dns(enrollment: Enrollment) -> bool:
+    """Whether names are proven by DNS although they need not lie in zones of ours."""
+    if not enrollment.domain.tls or enrollment.source != Enrollment.Source.ACME:
+        return False
+    if enrollment.challenge == Enrollment.Challenge.AUTO:
+        return any(name.startswith("*.") for name in wanted_names(enrollment))
+    return enrollment.challenge == Enrollment.Challenge.DNS_01
 
 
 def _line(enrollment: Enrollment, now: datetime) -> PublicationStatus:

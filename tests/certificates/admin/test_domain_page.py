@@ -134,6 +134,9 @@ def test_no_key_is_on_any_page(admin_client, domain):
 
 
 def test_the_records_for_proof_by_dns_are_shown_with_what_to_do(admin_client, domain, settings):
+    assert not panel(domain).asks_dns  # the edges prove it
+    HostNameFactory(domain=domain, name="*.example.com")
+    assert panel(domain).asks_dns and url("delegation", domain) in page(admin_client, domain)
     settings.CIRRUS = settings.CIRRUS.model_copy(update={"resolvers": ["127.0.0.1:9"]})
     text = admin_client.get(url("delegation", domain)).content.decode()
     assert "www.example.com lies in none of our zones" in text
