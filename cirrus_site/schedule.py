@@ -72,7 +72,7 @@ JOBS: dict[str, tuple[str, int, str]] = {
     ),
     "Rotate the session ticket keys": (
         "certificates.tasks.rotate_ticket_keys",
-        600,
+        60,
         "A new key every 8 hours, on the edges an hour before, kept for 24 hours.",
     ),
     "Forget old orders and certificates": (
