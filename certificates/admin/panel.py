@@ -17,7 +17,7 @@ from edge.statuses import PublicationStatus, Tone
 from edge.statuses import names as listed
 
 #: Alarms of a domain that its panel shows.
-ALARMS = ("certificate", "certificate_deployment", "certificate_served")
+ALARMS = ("certificate", "certificate_deployment", "certificate_untried", "certificate_served")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ ACK_PATIENCE, SERVE_PATIENCE = 5.0, 2.0
 #: Edges that are tried in turn, where one cannot be reached.
 MOST_TRIED = 3
 
-ALARM = "certificate_deployment"
+#: Alarms about certificates that were taken back, until another was deployed; and about those that could be
+#: tried on no edge, until all serve them.
+ALARM, UNTRIED = "certificate_deployment", "certificate_untried"
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def serve_check(enrollment: Enrollment) -> Deployed:
     found = seen(certificate, ask_until(targets, certificate.fingerprint, patience=SERVE_PATIENCE))
     note_served(certificate, found)
     if not found.wrong:
-        alarm_clear(kind=ALARM, subject=enrollment.domain.host)
+        alarm_clear(kind=UNTRIED, subject=enrollment.domain.host)
     logger.info("certificate_served host=%s %s", enrollment.domain.host, found.sentence)
     return Deployed("served" if not found.wrong else "published", found.sentence)
 
@@ -153,6 +155,7 @@ def _try(enrollment: Enrollment, certificate: Certificate, nodes: list[Node]) ->
         targets = targets_of(enrollment, certificate, [node])
         served = ask_until(targets, certificate.fingerprint, patience=SERVE_PATIENCE)[node.name]
         if served.fingerprint == certificate.fingerprint:
+            alarm_clear(kind=ALARM, subject=enrollment.domain.host)
             return None
         if served.reached:
             found = seen(certificate, {node.name: served})
@@ -170,9 +173,10 @@ def _untried(enrollment: Enrollment, why: str) -> Deployed | None:
     current = enrollment.current
     sentence = f"The new certificate could not be tried on an edge: {why}."
     if current and _is_good(current):
-        _alarm(enrollment, f"{sentence} It waits; the one before is served until it could be.")
+        _alarm(UNTRIED, enrollment, f"{sentence} It waits; the one before is served until it could be.")
         return Deployed("waiting", f"not tried yet: {why}")
     _alarm(
+        UNTRIED,
         enrollment,
         f"{sentence} It was published all the same: check that workers reach the edges at CIRRUS_HTTPS_PORT.",
     )
@@ -234,12 +238,12 @@ def _reject(enrollment: Enrollment, certificate: Certificate, why: str) -> Deplo
         row.candidate, row.candidate_node = None, ""
         row.save(update_fields=["candidate", "candidate_node"])
     stays = "The one before is served on." if enrollment.current else "No other is served."
-    _alarm(enrollment, f"The new certificate was taken back: {why} {stays}")
+    _alarm(ALARM, enrollment, f"The new certificate was taken back: {why} {stays}")
     return Deployed("failed", why.rstrip("."))
 
 
-def _alarm(enrollment: Enrollment, sentence: str) -> None:
+def _alarm(kind: str, enrollment: Enrollment, sentence: str) -> None:
     current = enrollment.current
     calm = current and counts(current) and current.not_after > timezone.now()
     severity = Alarm.Severity.WARNING if calm else Alarm.Severity.CRITICAL
-    alarm_raise(kind=ALARM, subject=enrollment.domain.host, sentence=sentence, severity=severity)
+    alarm_raise(kind=kind, subject=enrollment.domain.host, sentence=sentence, severity=severity)

@@ -9,11 +9,13 @@ from django.utils import timezone
 
 from alarms.models import Alarm
 from alarms.services import alarm_clear, alarm_raise
+from certificates.deployment import deploying
 from certificates.deployment.deploying import reason_not_secured
 from certificates.deployment.placeholders import placeholder_ensure
 from certificates.deployment.reaching import document_reach, serving_nodes
 from certificates.deployment.serving import Seen, ask, note_served, seen, targets_of
 from certificates.models import Certificate, Enrollment
+from domains.models import Domain
 from nodes.models import Node
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ def served_watch(*, now: datetime | None = None) -> dict[str, Seen]:
     A node that cannot be reached is its health's matter, and raises no alarm here; nor does one that has not
     acknowledged the newest document yet.
     """
+    alarms_forget()
     nodes = serving_nodes()
     found: dict[str, Seen] = {}
     if not nodes:
@@ -71,6 +74,15 @@ def served_watch(*, now: datetime | None = None) -> dict[str, Seen]:
     for pk, by_host in merged.items():
         note_served(certificates[pk], _together(by_host))
     return found
+
+
+def alarms_forget() -> None:
+    """Clear the alarms about domains that are gone, or do not serve HTTPS any more."""
+    for kind in (ALARM, deploying.ALARM, deploying.UNTRIED):
+        hosts = {*Alarm.objects.open().filter(kind=kind).values_list("subject", flat=True)}
+        secured = Domain.objects.filter(host__in=hosts, tls=True, enabled=True)
+        for host in hosts - {*secured.values_list("host", flat=True)}:
+            alarm_clear(kind=kind, subject=host)
 
 
 def _of_this_round(nodes: int, now: datetime) -> list[Enrollment]:
@@ -111,6 +123,8 @@ def _settle_alarm(enrollment: Enrollment, found: Seen, nodes: list[Node]) -> Non
     if not wrong or not Enrollment.objects.filter(pk=enrollment.pk, current=enrollment.current).exists():
         if not wrong:
             alarm_clear(kind=ALARM, subject=host)
+        if not found.wrong:
+            alarm_clear(kind=deploying.UNTRIED, subject=host)
         return
     listed = "; ".join(f"{name}: {why}" for name, why in [*wrong.items()][:5])
     alarm_raise(

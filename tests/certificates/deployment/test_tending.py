@@ -7,8 +7,8 @@ from django.core.cache import cache
 
 from alarms.models import Alarm
 from certificates.checks.reading import read_pem
-from certificates.deployment import certificate_upload, deploy, placeholder_ensure, tending
-from certificates.deployment.tasks import deploy_certificate
+from certificates.deployment import certificate_upload, deploy, placeholder_ensure, tasks, tending
+from certificates.deployment.tasks import deploy_certificate, resume_deployments
 from certificates.deployment.tending import (
     ALARM,
     deployments_unfinished,
@@ -103,6 +103,21 @@ def test_one_worker_at_a_time_has_a_deployment(world):
     assert cache.get(f"deploying:{world.enrollment.pk}") is None
 
 
+def test_one_that_waits_for_edges_is_tried_again_after_a_while(world, monkeypatch):
+    edge = world.add_edge("edge-1")
+    world.deploy(world.issue())
+    edge.close()
+    world.start(world.issue(begin=NOW - DAY))
+    deploy_certificate(world.enrollment.pk)
+    woken = []
+    monkeypatch.setattr(tasks, "wake", woken.append)
+    resume_deployments()
+    assert (woken, world.now().candidate is not None) == ([], True)
+    cache.delete(f"deployment-waits:{world.enrollment.pk}")
+    resume_deployments()
+    assert woken == [world.enrollment.pk]
+
+
 # -- what edges serve -------------------------------------------------------------------------------
 
 
@@ -153,6 +168,18 @@ def test_domains_that_are_not_served_over_https_are_not_looked_at(world):
             setattr(world.domain, name, value)
         world.domain.save()
         assert served_watch() == {}
+
+
+def test_alarms_of_domains_that_serve_no_https_any_more_are_over(world):
+    edge = world.add_edge("edge-1")
+    world.deploy(world.issue())
+    edge.serves = the_house().bundle("other.example")
+    served_watch()
+    assert len(alarms()) == 1
+    world.domain.tls = False
+    world.domain.save()
+    served_watch()
+    assert alarms() == []
 
 
 def test_one_certificate_of_several_domains_is_well_only_where_all_are(world):
