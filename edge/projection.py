@@ -132,7 +132,12 @@ def _require_one_story(turn: Turn) -> None:
 
 
 def publish(
-    turn: Turn, kind: str, objects: Mapping[int, datetime], *, force: Collection[int] = ()
+    turn: Turn,
+    kind: str,
+    objects: Mapping[int, datetime],
+    *,
+    force: Collection[int] = (),
+    companions: bool = True,
 ) -> Published:
     """Bring these objects' documents in Redis up to date.
 
@@ -141,9 +146,10 @@ def publish(
     already, to the letter, gets no new revision unless its object is in `force`. One that cannot be
     rendered keeps what is published of it and is reported in `broken`.
 
-    The purges, challenges and certificate of a domain are there before its document is, and go after it.
+    The purges, challenges and certificate of a domain are there before its document is, and go after it;
+    who sees to that for all domains together says so (`companions`).
     """
-    if kind != Kind.DOMAIN:
+    if kind != Kind.DOMAIN or not companions:
         return _publish(turn, kind, objects, force)
     later: dict[str, dict[int, datetime]] = {}
     for companion, some in _companions(objects):

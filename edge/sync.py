@@ -170,7 +170,7 @@ def _apply_chunk(kind: str, chunk: Sequence[Difference]) -> None:
     keys = [d.key for d in chunk if d.problem in WITHDRAWN]
     with publishing(patience=JOB_PATIENCE, repairing=True) as turn:
         if objects:
-            publish(turn, kind, objects, force=objects.keys())
+            publish(turn, kind, objects, force=objects.keys(), companions=False)
         if keys:
             withdraw(turn, kind, keys)
 

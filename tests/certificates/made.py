@@ -3,7 +3,7 @@
 from certificates.checks.reading import read_pem
 from certificates.deployment.storing import certificate_store
 from certificates.models import Certificate, Enrollment
-from domains.models import Domain
+from domains.models import Domain, HostName, Origin
 from tests.certificates.house import the_house
 from tests.factories import DomainFactory
 
@@ -33,3 +33,26 @@ def secured_domain(host="www.a.example", **fields):
     domain = DomainFactory(host=host, tls=True, **fields)
     serve(domain, made_certificate(domain))
     return Domain.objects.get(pk=domain.pk)
+
+
+def many_secured(number):
+    """So many domains with HTTPS, each with a row of its own for one and the same key; without signals."""
+    domains = Domain.objects.bulk_create([Domain(host=f"www.{n}.example", tls=True) for n in range(number)])
+    HostName.objects.bulk_create([HostName(domain=d, name=d.host, primary=True) for d in domains])
+    Origin.objects.bulk_create([Origin(domain=d, host="127.0.0.1", scheme="http") for d in domains])
+    enrollments = Enrollment.objects.bulk_create([Enrollment(domain=d) for d in domains])
+    template = made_certificate(DomainFactory(host="template.example"))
+    common = {
+        field.attname: getattr(template, field.attname)
+        for field in Certificate._meta.concrete_fields
+        if not field.primary_key
+    }
+    certificates = Certificate.objects.bulk_create(
+        [
+            Certificate(**common | {"fingerprint": f"{each.domain_id:064x}", "enrollment_id": each.pk})
+            for each in enrollments
+        ]
+    )
+    for enrollment, certificate in zip(enrollments, certificates, strict=True):
+        enrollment.current = certificate
+    Enrollment.objects.bulk_update(enrollments, ["current"], batch_size=500)

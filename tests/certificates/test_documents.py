@@ -1,6 +1,7 @@
 """What the edges are given of certificates, and when it comes and goes."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +11,11 @@ from django.utils import timezone
 
 from accounts.sealing import open_sealed
 from certificates.models import Authority, Authorization, Certificate, Enrollment, Order, TicketKey
-from domains.models import Domain, HostName
 from edge.models import Kind, Publication
-from edge.outbox import flush
 from edge.rendering import render
 from edge.services import domains_answer, names_release, publication_status
 from edge.sync import keyspace_compare, keyspace_repair
-from tests.certificates.made import enroll, made_certificate, secured_domain, serve
+from tests.certificates.made import enroll, made_certificate, many_secured, secured_domain, serve
 from tests.edge.keyspace_reader import changes, documents, tombstones
 from tests.factories import DomainFactory, HostNameFactory
 
@@ -302,7 +301,7 @@ def test_rendering_more_takes_no_more_queries(keyspace, django_assert_num_querie
     domains = [secured_domain(f"www.{n}.example") for n in range(6)]
     for domain in domains:
         shown(domain, f"t{domain.pk}")
-    for kind, queries in ((Kind.CERTIFICATE, 2), (Kind.CHALLENGE, 3)):
+    for kind, queries in ((Kind.CERTIFICATE, 1), (Kind.CHALLENGE, 3)):
         for some in (domains[:2], domains):
             with django_assert_num_queries(queries):
                 rendering = render(kind, [domain.pk for domain in some])
@@ -310,30 +309,10 @@ def test_rendering_more_takes_no_more_queries(keyspace, django_assert_num_querie
 
 
 def test_a_thousand_certificates_are_published_in_seconds(keyspace):
-    """Whatever is wrong at ten thousand (a query for each, say) shows at a thousand."""
-    template = made_certificate(DomainFactory(host="template.example"))
-    domains = Domain.objects.bulk_create([Domain(host=f"www.{n}.example", tls=True) for n in range(1_000)])
-    HostName.objects.bulk_create([HostName(domain=d, name=d.host, primary=True) for d in domains])
-    for domain in domains[:3]:
-        domain.origins.create(host="127.0.0.1", scheme="http", port=80)
-    origin = type(domains[0].origins.first())
-    origin.objects.bulk_create([origin(domain=d, host="127.0.0.1", scheme="http") for d in domains[3:]])
-    enrollments = Enrollment.objects.bulk_create(
-        [Enrollment(domain=d) for d in domains if not Enrollment.objects.filter(domain=d).exists()]
-    )
-    for number, enrollment in enumerate(Enrollment.objects.filter(domain__in=domains)):
-        template.pk, template._state.adding = None, True
-        template.fingerprint, template.enrollment = f"{number:064x}", enrollment
-        Certificate.objects.bulk_create([template])
-    assert enrollments
-    made = dict(Certificate.objects.exclude(enrollment=None).values_list("enrollment_id", "pk"))
-    rows = list(Enrollment.objects.filter(domain__in=domains))
-    for row in rows:
-        row.current_id = made[row.pk]
-    Enrollment.objects.bulk_update(rows, ["current"])
-    begun = timezone.now()
+    """Whatever would take long with ten thousand (a query for each, say) shows with a thousand."""
+    many_secured(1_000)
+    begun = time.process_time()  # what others do on this machine meanwhile does not count
     keyspace_repair()
-    flush()
-    took = (timezone.now() - begun).total_seconds()
-    assert len(documents(keyspace, Kind.CERTIFICATE)) >= 1_000
-    assert took < 8, took
+    took = time.process_time() - begun
+    assert len(documents(keyspace, Kind.CERTIFICATE)) == 1_000
+    assert took < 6, took
