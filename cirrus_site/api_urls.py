@@ -10,10 +10,17 @@ from alarms.api import AlarmViewSet
 from api.documents import PageView, openapi
 from api.operations_api import OperationViewSet
 from api.problem_pages import nothing_here, problem_page
+from domains.api import AliasViewSet, DomainViewSet, OriginViewSet, RuleViewSet
 from nodes.api import NodeViewSet, RegionViewSet, StateChangeViewSet
 
+#: The domain of an address below it.
+HOST = "(?P<host>[^/]+)"
 #: Address → viewset, in the order of the sidebar.
 RESOURCES: dict[str, Any] = {
+    "domains": DomainViewSet,
+    f"domains/{HOST}/origins": OriginViewSet,
+    f"domains/{HOST}/aliases": AliasViewSet,
+    f"domains/{HOST}/rules": RuleViewSet,
     "nodes": NodeViewSet,
     "regions": RegionViewSet,
     "state-changes": StateChangeViewSet,
@@ -26,7 +33,7 @@ RESOURCES: dict[str, Any] = {
 
 router = SimpleRouter(trailing_slash=False)
 for prefix, viewset in RESOURCES.items():
-    router.register(prefix, viewset, basename=prefix)
+    router.register(prefix, viewset, basename=prefix.replace(f"{HOST}/", ""))
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,

@@ -44,6 +44,30 @@ def rule_next_position(*, domain_id: int) -> int:
 
 
 @transaction.atomic
+def rule_move(*, rule: CacheRule, before: CacheRule | None = None, after: CacheRule | None = None) -> None:
+    """Have the rule asked right before or right after another one of its domain.
+
+    Positions of the others change only where there is no room between two of them.
+    """
+    others = list(CacheRule.objects.filter(domain_id=rule.domain_id).exclude(pk=rule.pk))
+    neighbour = before or after
+    at = next(n for n, other in enumerate(others) if other == neighbour) + (0 if before else 1)
+    lower = others[at - 1].position if at > 0 else -1
+    upper = others[at].position if at < len(others) else lower + 2 * STEP
+    if upper - lower > 1:
+        _place(rule, (lower + upper) // 2)
+        return
+    for place, each in enumerate([*others[:at], rule, *others[at:]], 1):
+        _place(each, place * STEP)
+
+
+def _place(rule: CacheRule, position: int) -> None:
+    if rule.position != position:
+        rule.position = position
+        rule.save(update_fields=["position"])
+
+
+@transaction.atomic
 def rule_duplicate(*, rule: CacheRule) -> CacheRule:
     """A disabled copy of the rule and its conditions, behind the others.
 
