@@ -95,7 +95,7 @@ class CertificateAdmin(ModelAdmin):
         (None, {"fields": ["domains"]}),
         ("PEM", {"fields": ["certificate_text", "certificate_file", "key_text", "key_file"]}),
         ("PKCS#12", {"fields": ["pkcs12_file"]}),
-        ("Password, and what was said no to", {"fields": ["password", "confirmed"]}),
+        ("Password and confirmation", {"fields": ["password", "confirmed"]}),
     ]
     fieldsets = [
         (
@@ -223,7 +223,7 @@ class CertificateAdmin(ModelAdmin):
             return "ended"
         return f"{life.share_left(now):.0%}, {duration_words(life.left(now))}"
 
-    @display(description="served on", empty_value="not in use")
+    @display(description="served on", empty_value="not looked at")
     def served_on(self, certificate: Certificate) -> str | None:
         good = sum(bool(said.get("ok")) for said in certificate.served.values())
         return f"{good} of {len(certificate.served)}" if certificate.served else None

@@ -14,6 +14,7 @@ from certificates.checks.errors import CertificateRefused
 from certificates.checks.keys import key_weakness
 from certificates.checks.material import Material, called
 from certificates.renewal.names import missing
+from domains import limits
 from edge.statuses import names as listed
 
 #: What signatures are made with that browsers believe.
@@ -44,6 +45,7 @@ def judge(
     `installed`: the one in its place, which is not to be replaced by an older one. `confirmed`: somebody
     wants it although it is older, or lacks names. Raises `CertificateRefused`.
     """
+    _require_bounds(material)
     _require_strength(material)
     _require_purpose(material.leaf)
     _require_dates(material, now)
@@ -51,6 +53,19 @@ def judge(
     if installed and not confirmed:
         _require_newer(material, installed)
     return (*warnings, *_looks(material, now))
+
+
+def _require_bounds(material: Material) -> None:
+    names, length = len(material.names), len(material.pem)
+    if names > limits.CERTIFICATE_NAMES:
+        raise CertificateRefused(
+            f"The certificate has {names:,} names; edges take {limits.CERTIFICATE_NAMES:,} at most."
+        )
+    if length > limits.CHAIN:
+        raise CertificateRefused(
+            f"The certificate and its chain have {length:,} characters, which each handshake would send; edges "
+            f"take {limits.CHAIN:,} at most."
+        )
 
 
 def _require_strength(material: Material) -> None:

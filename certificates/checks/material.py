@@ -1,6 +1,7 @@
 """A certificate with its chain and key, as it is served."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from certificates.checks.keys import PrivateKey, key_bytes, key_type
+
+#: What clients may ask for, and edges take (docs/keyspace.md); other names in a certificate serve nobody.
+HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return ()
-    found = extension.value.get_values_for_type(x509.DNSName)
-    return tuple(sorted({name.lower().rstrip(".") for name in found}))
+    found = {name.lower().rstrip(".") for name in extension.value.get_values_for_type(x509.DNSName)}
+    return tuple(sorted(name for name in found if len(name) <= 253 and HOST.fullmatch(name)))
 
 
 def called(name: x509.Name) -> str:

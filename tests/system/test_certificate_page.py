@@ -33,14 +33,14 @@ def upload(page: Page, certificate: str, key: str) -> None:
     expect(page.locator("[name=domains]")).to_have_value(HOST)
     page.locator("[name=certificate_text]").fill(certificate)
     page.locator("[name=key_text]").fill(key)
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Upload", exact=True).click()
 
 
 def be_refused_and_try_again(page: Page, certificate: str, key: str) -> None:
     expect(page.get_by_text("The private key does not belong to the certificate")).to_be_visible(timeout=WAIT)
     expect(page.locator("[name=key_text]")).to_have_value("")
     page.locator("[name=key_text]").fill(key)
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_text(f"The certificate is on its way to the edges for {HOST}.")).to_be_visible(
         timeout=WAIT
     )

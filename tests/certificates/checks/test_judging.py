@@ -97,6 +97,17 @@ def test_a_certificate_that_is_not_for_servers_is_refused():
     assert "of an authority" in str(refused(material(HOST, ca=True)))
 
 
+def test_what_edges_would_not_take_is_refused_before_they_see_it():
+    many = [f"n{number}.example.com" for number in range(1_001)]
+    assert "has 1,001 names" in str(refused(material(*many), "n1.example.com"))
+    long = [f"{'n' * 60}.{'n' * 60}.{'n' * 60}.n{number}.example.com" for number in range(260)]
+    assert "characters" in str(refused(material(*long, subject="long"), long[0]))
+
+
+def test_names_that_no_client_can_ask_for_are_left_out():
+    assert material(HOST, "what ever.example", "a..example", "*.*.example").names == (HOST,)
+
+
 def test_a_self_signed_certificate_is_taken_with_a_warning():
     key = new_key()
     read = read_pem(pem(make_certificate(HOST, key=key, names=[HOST], ca=True)), key_pem(key))
