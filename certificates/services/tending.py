@@ -31,8 +31,10 @@ logger = logging.getLogger(__name__)
 
 #: For so long an order belongs to the task that was sent for it, should nobody hear of that again.
 CLAIM = timedelta(minutes=4)
-#: An order that is due within this is at work, and takes part of the room. Claimed ones are.
-AT_WORK = timedelta(minutes=5)
+#: An order that was opened so long ago is an old one: it waits for something.
+OLD = timedelta(minutes=2)
+#: For each order that may be at work so many may be open.
+MOST_OPEN = 25
 #: When an enrollment is looked at again whose order nobody has settled, or for which nobody can be asked.
 LOST, NOBODY = timedelta(minutes=10), timedelta(hours=1)
 #: Enrollments that one round looks at, at most, for one place of the room.
@@ -50,7 +52,7 @@ def certificates_tend(*, now: datetime | None = None) -> list[int]:
     with transaction.atomic():
         # Whoever counts, counts alone: the same rows are locked by all.
         list(Authority.objects.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-        claimed = _claim_due(now, room=_room(now))
+        claimed = _claim_due(now, room=_parallel() - len(_at_work(now)))
         return claimed + _open_due(now, room=_room(now))
 
 
@@ -69,28 +71,56 @@ def orders_settle(*, now: datetime, only: int | None = None) -> int:
         ended = ended.filter(pk=only)
     settled = 0
     for order in ended.select_related("certificate"):
-        with transaction.atomic():
-            # An order has no effect outside: update() passes nobody by.
-            if not Order.objects.filter(pk=order.pk, settled_at=None).update(settled_at=now):
-                continue
-            if outcome := order_outcome(order):
-                order_settle(order=order, outcome=outcome, now=now)
-            settled += 1
+        try:
+            settled += _settle_once(order, now)
+        except Exception:  # one that cannot be settled must not hold up the others
+            logger.exception("order %d cannot be settled", order.pk)
     return settled
 
 
+@transaction.atomic
+def _settle_once(order: Order, now: datetime) -> bool:
+    # An order has no effect outside: update() passes nobody by.
+    if not Order.objects.filter(pk=order.pk, settled_at=None).update(settled_at=now):
+        return False
+    if outcome := order_outcome(order):
+        order_settle(order=order, outcome=outcome, now=now)
+    return True
+
+
+def _at_work(now: datetime) -> list[datetime]:
+    """When the orders were opened that tasks have now, or are sent for. One that waits is not at work."""
+    at_work = Q(leased_until__gt=now) | Q(due_at__gt=now, sentence="")
+    return list(Order.objects.filter(at_work, ended_at=None).values_list("created_at", flat=True))
+
+
 def _room(now: datetime) -> int:
-    """How many more orders may be at work at once (CIRRUS_CERTIFICATE_PARALLEL)."""
-    at_work = Q(leased_until__gt=now) | Q(due_at__gt=now, due_at__lt=now + AT_WORK)
-    return int(settings.CIRRUS.certificate_parallel) - Order.objects.filter(at_work, ended_at=None).count()
+    """How many more orders may be opened (CIRRUS_CERTIFICATE_PARALLEL at work at once, some more waiting)."""
+    opened = Order.objects.filter(ended_at=None).count()
+    return min(_parallel() - len(_at_work(now)), MOST_OPEN * _parallel() - opened)
 
 
 def _claim_due(now: datetime, *, room: int) -> list[int]:
-    """Orders that wait no longer, or whose worker was lost, claimed; the oldest first."""
+    """Orders that wait no longer, or whose worker was lost, claimed; the oldest first.
+
+    Old ones, which may be waiting for something that never comes, leave one place to the others.
+    """
     if room <= 0:
         return []
-    due = _due_orders(now).order_by("due_at", "pk").values_list("pk", flat=True)
-    return [pk for pk in due[:room] if _claim(pk, now)]
+    old = now - OLD
+    places = max(1, _parallel() - 1) - sum(opened < old for opened in _at_work(now))
+    claimed: list[int] = []
+    for order_id, opened in _due_orders(now).order_by("due_at", "pk").values_list("pk", "created_at"):
+        if len(claimed) == room:
+            break
+        if (opened >= old or places > 0) and _claim(order_id, now):
+            claimed.append(order_id)
+            places -= opened < old
+    return claimed
+
+
+def _parallel() -> int:
+    return int(settings.CIRRUS.certificate_parallel)
 
 
 def _due_orders(now: datetime) -> QuerySet[Order]:
@@ -106,7 +136,7 @@ def _due_enrollments(now: datetime) -> QuerySet[Enrollment]:
 
 def _claim(order_id: int, now: datetime) -> bool:
     found = Order.objects.filter(pk=order_id, ended_at=None, due_at__lte=now)
-    return bool(found.update(due_at=now + CLAIM))
+    return bool(found.update(due_at=now + CLAIM, sentence=""))
 
 
 def _open_due(now: datetime, *, room: int) -> list[int]:
@@ -114,12 +144,22 @@ def _open_due(now: datetime, *, room: int) -> list[int]:
     if room <= 0:
         return opened
     for enrollment in _due_enrollments(now).order_by(SOONEST, "pk")[: GLANCE * room]:
-        order = enrollment_open(enrollment=enrollment, now=now)
+        order = _open_one(enrollment, now)
         if order and _claim(order.pk, max(now, order.due_at)):
             opened.append(order.pk)
         if len(opened) == room:
             break
     return opened
+
+
+def _open_one(enrollment: Enrollment, now: datetime) -> Order | None:
+    try:
+        with transaction.atomic():
+            return enrollment_open(enrollment=enrollment, now=now)
+    except Exception:  # nor must one that cannot be planned
+        logger.exception("no order can be opened for %s", enrollment.domain.host)
+        enrollment_schedule(enrollment, next_attempt_at=now + LOST)
+        return None
 
 
 def enrollment_open(*, enrollment: Enrollment, now: datetime, force: bool = False) -> Order | None:

@@ -22,7 +22,7 @@ from tests.certificates.renewal.rows import (
 
 pytestmark = pytest.mark.django_db
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 
 
 def tend(*, in_: timedelta = timedelta()):
@@ -116,16 +116,36 @@ def test_so_many_are_at_work_at_once_and_no_more(settings):
     assert Order.objects.filter(ended_at=None, authority=one).count() == 2
 
 
-def test_an_order_that_waits_long_makes_room(settings):
+def waits(order, *, since: timedelta = timedelta()):
+    """The order as it is when its task has found that there is something to wait for."""
+    Order.objects.filter(pk=order.pk).update(
+        due_at=timezone.now() + 5 * SECOND, sentence="an edge is silent", created_at=timezone.now() - since
+    )
+
+
+def test_an_order_that_waits_makes_room(settings):
     settings.CIRRUS = settings.CIRRUS.model_copy(update={"certificate_parallel": 1})
     authority()
     enrolled("one.example")
     enrolled("two.example")
     (order,) = tend()
-    Order.objects.filter(pk=order.pk).update(due_at=timezone.now() + HOUR)
+    assert tend() == []
+    waits(order)
 
     (other,) = tend()
     assert other.enrollment != order.enrollment
+
+
+def test_orders_that_wait_for_ever_do_not_keep_others_from_being_opened(settings):
+    settings.CIRRUS = settings.CIRRUS.model_copy(update={"certificate_parallel": 3})
+    one = authority()
+    for number in range(6):
+        waits(ordered(enrolled(f"stuck{number}.example"), one), since=10 * MINUTE)
+    enrolled("new.example")
+    sent = [order.enrollment.domain.host for order in tend(in_=10 * SECOND)]
+
+    assert len(sent) == 3
+    assert "new.example" in sent
 
 
 def test_a_task_that_was_lost_is_sent_again_when_its_claim_has_run_out():
@@ -229,3 +249,17 @@ def test_a_look_at_many_takes_the_same_few_questions(django_assert_max_num_queri
         serving(enrolled(f"n{number}.example", next_attempt_at=timezone.now() + DAY))
     with django_assert_max_num_queries(8):
         assert certificates_tend() == []
+
+
+def test_one_that_cannot_be_planned_or_settled_holds_up_nobody(caplog):
+    one = authority()
+    broken = enrolled("broken.example")
+    serving(broken, names=[["not", "a", "name"]])
+    ended(ordered(enrolled("odd.example"), one), failure())
+    Order.objects.update(problem={"kind": "of no kind that we know"})
+    enrolled("good.example")
+    hosts = {order.enrollment.domain.host for order in tend()}
+
+    assert "good.example" in hosts and "broken.example" not in hosts
+    assert "no order can be opened for broken.example" in caplog.text
+    assert "cannot be settled" in caplog.text
