@@ -63,7 +63,7 @@ def _require_bounds(material: Material) -> None:
         )
     if length > limits.CHAIN:
         raise CertificateRefused(
-            f"The certificate and its chain have {length:,} characters, which each handshake would send; edges "
+            f"The certificate and its chain have {length:,} characters, which each handshake sends; edges "
             f"take {limits.CHAIN:,} at most."
         )
 
