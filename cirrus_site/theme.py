@@ -93,6 +93,7 @@ UNFOLD: dict[str, Any] = {
                 "Administration",
                 ("Users", "person", "accounts.user"),
                 ("Groups", "group", "auth.group"),
+                ("Tokens", "key", "accounts.token"),
                 ("Scheduled jobs", "schedule", "django_celery_beat.periodictask"),
             ),
         ],

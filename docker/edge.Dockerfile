@@ -17,6 +17,7 @@ WORKDIR /cirrus
 COPY manage.py ./
 COPY accounts ./accounts
 COPY alarms ./alarms
+COPY api ./api
 COPY cirrus_site ./cirrus_site
 COPY dnszones ./dnszones
 COPY domains ./domains

@@ -11,7 +11,7 @@ from cirrus_site.effects import EFFECTS, MOVABLE, NO_EFFECT
 from dnszones.models import Record
 from domains.models import CacheCondition, CacheRule, HostName, Origin
 
-OURS = {"accounts", "alarms", "certificates", "cirrus_site", "dnszones", "domains", "edge", "nodes"}
+OURS = {"accounts", "alarms", "api", "certificates", "cirrus_site", "dnszones", "domains", "edge", "nodes"}
 ROOMS_WITH_DOORS = ["*admin", "admin/*", "views", "tasks", "api", "serializers", "management/commands/*"]
 DOORS = sorted(
     path for app in OURS for room in ROOMS_WITH_DOORS for path in (settings.BASE_DIR / app).glob(f"{room}.py")
