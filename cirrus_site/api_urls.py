@@ -10,18 +10,31 @@ from alarms.api import AlarmViewSet
 from api.documents import PageView, openapi
 from api.operations_api import OperationViewSet
 from api.problem_pages import nothing_here, problem_page
-from domains.api import AliasViewSet, DomainViewSet, OriginViewSet, RuleViewSet
-from nodes.api import NodeViewSet, RegionViewSet, StateChangeViewSet
+from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
+from edge.api import (
+    ChangeViewSet,
+    HealthViewSet,
+    OutboxViewSet,
+    PublishedDomainViewSet,
+    PublishedNodeViewSet,
+)
+from edge.purges.api import DomainPurgeViewSet, PurgeViewSet
+from nodes.api import RegionViewSet, StateChangeViewSet
 
 #: The domain of an address below it.
 HOST = "(?P<host>[^/]+)"
 #: Address → viewset, in the order of the sidebar.
 RESOURCES: dict[str, Any] = {
-    "domains": DomainViewSet,
+    "domains": PublishedDomainViewSet,
     f"domains/{HOST}/origins": OriginViewSet,
     f"domains/{HOST}/aliases": AliasViewSet,
     f"domains/{HOST}/rules": RuleViewSet,
-    "nodes": NodeViewSet,
+    f"domains/{HOST}/purges": DomainPurgeViewSet,
+    "purges": PurgeViewSet,
+    "changes": ChangeViewSet,
+    "outbox": OutboxViewSet,
+    "health": HealthViewSet,
+    "nodes": PublishedNodeViewSet,
     "regions": RegionViewSet,
     "state-changes": StateChangeViewSet,
     "alarms": AlarmViewSet,

@@ -120,3 +120,12 @@ class NotExplained(CirrusError):
     """No edge could say what it makes of a URL; the sentence says why."""
 
     permanent = False
+
+
+class TrafficUnknown(CirrusError):
+    """What the edges have counted cannot be read now."""
+
+    permanent = False
+
+    def __init__(self, failure: str) -> None:
+        super().__init__(f"The traffic is not known: {failure}.")

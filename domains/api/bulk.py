@@ -2,24 +2,20 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db import transaction
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.response import Response
 
 from api import dry_run
+from api.bulk import WRONG, at_item, item_problem
 from api.permissions import require_right
-from api.problems import PROBLEMS, TYPES_AT, describe
 from api.serializers import Serializer
-from cirrus_site.errors import CirrusError
 from domains.hostnames import searched_hostname
 from domains.models import Domain
 
 #: Items of one call.
 MOST = 1_000
-#: What may be wrong with one item without the others being wrong.
-WRONG = (APIException, IntegrityError, ProtectedError, CirrusError)
 
 
 class ItemSerializer(Serializer):
@@ -80,8 +76,8 @@ def _done(view: Any, place: int, item: dict[str, Any], atomic: bool) -> dict[str
             return _put(view, host, dict(item["domain"]))
     except WRONG as error:
         if atomic:
-            raise _at(place, error) from error
-        return {"host": host, "result": "failed", **_problem(error)}
+            raise at_item(place, error, "domain") from error
+        return {"host": host, "result": "failed", **item_problem(error)}
 
 
 def _delete(view: Any, host: str) -> dict[str, Any]:
@@ -116,19 +112,3 @@ def _valid(view: Any, domain: Domain | None, document: dict[str, Any]) -> Any:
     serializer = view.get_serializer(domain, data=document)
     serializer.is_valid(raise_exception=True)
     return serializer
-
-
-def _problem(error: Exception) -> dict[str, Any]:
-    kind, said, _ = describe(error)
-    problem = PROBLEMS[kind]
-    body = {"type": TYPES_AT + kind, "title": problem.title, "status": problem.status, **said}
-    return {"status": problem.status, "problem": body}
-
-
-def _at(place: int, error: Exception) -> Exception:
-    """The error of an item as one of the whole document; what is no matter of its fields stays as it is."""
-    if isinstance(error, ValidationError):
-        return ValidationError({"items": {str(place): {"domain": error.detail}}})
-    if isinstance(error, APIException):
-        error.detail = f"Item {place}: {error.detail}"  # type: ignore[assignment]
-    return error

@@ -23,6 +23,17 @@ from domains.services import rule_disable, rule_duplicate, rule_enable, rule_mov
 HOST = OpenApiParameter("host", OpenApiTypes.STR, OpenApiParameter.PATH, description="The domain.")
 
 
+def domain_of_address(request: Request, host: str, *, lock: bool = False) -> Domain:
+    """The domain with this host name. Raises `NotFound`, also where the token is not for it."""
+    credential = credential_of(request)
+    hidden = credential and credential.hosts and host not in credential.hosts
+    rows = Domain.objects.select_for_update() if lock else Domain.objects.all()
+    domain = None if hidden else rows.filter(host=host).first()
+    if domain is None:
+        raise NotFound(f"There is no domain “{host}”.")
+    return domain
+
+
 class PartViewSet(ResourceViewSet):
     """Rows of the domain in the address. Who may see the domain, may see them."""
 
@@ -39,13 +50,7 @@ class PartViewSet(ResourceViewSet):
 
     def read_domain(self, *, lock: bool = False) -> None:
         """Note the domain of the address; locked while one of its parts is changed. Raises `NotFound`."""
-        host = self.kwargs["host"]
-        credential = credential_of(self.request)
-        hidden = credential and credential.hosts and host not in credential.hosts
-        rows = Domain.objects.select_for_update() if lock else Domain.objects.all()
-        self.domain = None if hidden else rows.filter(host=host).first()
-        if self.domain is None:
-            raise NotFound(f"There is no domain “{host}”.")
+        self.domain = domain_of_address(self.request, self.kwargs["host"], lock=lock)
 
     def carry_out(self, change: Callable[[], Any], code: int = status.HTTP_200_OK) -> Response:
         def under_lock() -> Any:

@@ -1,0 +1,182 @@
+"""The list of purges, and the purges of one domain."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import django_filters
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import dry_run
+from api.bulk import WRONG, at_item, item_problem
+from api.filters import FilterSet, InFilter
+from api.limits import BULK
+from api.viewsets import BaseViewSet, ReadMixin
+from domains.api.parts import HOST, domain_of_address
+from domains.hostnames import searched_hostname
+from edge.models import Purge
+from edge.purges.api import examples
+from edge.purges.api.asking import domains_named, purges_asked
+from edge.purges.api.serializers import (
+    PurgeItemsSerializer,
+    PurgeRequestSerializer,
+    PurgeResultsSerializer,
+    PurgeSerializer,
+    PurgesSerializer,
+    TargetSerializer,
+    WhatSerializer,
+)
+from edge.purges.services import purge_statuses
+
+#: Where purges are found, and how many of them one address may name.
+AT, NAMED = "/api/v1/purges", 100
+
+
+class PurgeFilter(FilterSet):
+    id__in = InFilter(field_name="id", lookup_expr="in")
+    domain = django_filters.CharFilter(method="by_domain", label="The host name of a domain.")
+    since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+
+    class Meta:
+        model = Purge
+        fields = ["state", "scope", "soft"]
+
+    def by_domain(self, purges: Any, _: str, host: str) -> Any:
+        return purges.filter(domain__host=searched_hostname(host))
+
+
+class PurgesViewSet(BaseViewSet):
+    """What the list of all purges and that of a domain have in common."""
+
+    resource = "purges"
+    queryset = Purge.objects.select_related("domain", "requested_by")
+    serializer_class: Any = PurgeSerializer
+    domain_path = "domain__host"
+    body_limit = BULK
+    filterset_class: Any = PurgeFilter
+    search_fields = ["host", "summary", "note"]
+    ordering: Any = ["-id"]
+    action_rights = {"create": ["edge.add_purge"], "bulk": ["edge.add_purge"]}
+    rehearsed = ["bulk"]
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        rows = super().paginate_queryset(queryset)
+        return with_statuses(rows) if queryset.model is Purge and rows else rows
+
+    def carried_out(self, change: Callable[[], Any], told: Callable[[Any], dict[str, Any]]) -> Any:
+        """What the change returns; or, of a dry run, the response: nothing was done then."""
+        rehearsal = dry_run.is_wanted(self.request)
+        with transaction.atomic():
+            previews = dry_run.begin() if rehearsal else []
+            done = change()
+            if rehearsal:
+                changes = dry_run.told(previews)
+                body = {"dry_run": True, "status": 202, "result": told(done), "changes": changes}
+                transaction.set_rollback(True)
+                return Response(body)
+        return done
+
+    def accept(self, ask: Callable[[], list[Purge]]) -> Response:
+        """202: where to look is the purge, or the list of all of them."""
+        purges = self.carried_out(ask, told)
+        if isinstance(purges, Response):
+            return purges
+        headers = {"Retry-After": "1"}
+        numbers = [str(purge.pk) for purge in purges]
+        if len(numbers) <= NAMED:
+            headers["Location"] = (
+                f"{AT}/{numbers[0]}" if len(purges) == 1 else f"{AT}?id__in={','.join(numbers)}"
+            )
+        return Response(told(purges), status.HTTP_202_ACCEPTED, headers=headers)
+
+
+class PurgeViewSet(ReadMixin, PurgesViewSet):
+    """What has been purged lately. Ask with POST; it is accepted at once, and `status` says how far it is."""
+
+    lookup_field = "id"
+    lookup_value_regex = "[0-9]{1,18}"
+    example = examples.PURGE
+    examples = examples.ACTIONS
+
+    @extend_schema(request=PurgeRequestSerializer, responses={202: PurgesSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Purge URLs, prefixes, tags or everything: one purge for each domain, all of them or none."""
+        asked = PurgeRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self.accept(lambda: self._ask(asked.validated_data))
+
+    @extend_schema(request=PurgeItemsSerializer, responses={200: PurgeResultsSerializer})
+    @action(detail=False, methods=["post"])
+    def bulk(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Ask for up to 1,000 purges in one call, with a result for each."""
+        asked = PurgeItemsSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        items, atomic = asked.validated_data["items"], asked.validated_data["atomic"]
+
+        def results() -> dict[str, Any]:
+            found = [self._result(place, item, atomic) for place, item in enumerate(items)]
+            return {"results": found, "failed": sum("problem" in result for result in found)}
+
+        done = self.carried_out(results, lambda body: body)
+        return done if isinstance(done, Response) else Response(done)
+
+    @extend_schema(responses=TargetSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"])
+    def targets(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The URLs, prefixes and tags of a purge; everything is one without a name."""
+        self.ordering = ["pk"]
+        page = self.paginate_queryset(self.get_object().rows.all())
+        return self.get_paginated_response(TargetSerializer(page, many=True).data)
+
+    def _ask(self, asked: Mapping[str, Any]) -> list[Purge]:
+        what = {name: value for name, value in asked.items() if name != "domains"}
+        return purges_asked(self.request, what, domains_named(asked["domains"]))
+
+    def _result(self, place: int, item: Mapping[str, Any], atomic: bool) -> dict[str, Any]:
+        try:
+            with transaction.atomic():
+                return {"status": 202, "purges": [purge.pk for purge in self._ask(item)]}
+        except WRONG as error:
+            if atomic:
+                raise at_item(place, error) from error
+            return {"purges": [], **item_problem(error)}
+
+
+class DomainPurgeViewSet(PurgesViewSet):
+    """The purges of one domain. Each one alone is below `/purges`."""
+
+    example = examples.PURGE
+    examples = {"create": examples.OF_DOMAIN}
+
+    @extend_schema(parameters=[HOST])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What of the domain has been purged lately."""
+        domain = domain_of_address(request, searched_hostname(kwargs["host"]))
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset().filter(domain=domain)))
+        return self.get_paginated_response(self.get_serializer(rows, many=True).data)
+
+    @extend_schema(request=WhatSerializer, responses={202: PurgesSerializer}, parameters=[HOST])
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Purge URLs, prefixes, tags or everything of the domain."""
+        domain = domain_of_address(request, searched_hostname(kwargs["host"]))
+        asked = WhatSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self.accept(lambda: purges_asked(request, asked.validated_data, [domain]))
+
+
+def with_statuses(purges: list[Any]) -> list[Any]:
+    """The same purges, each with its line: one look at the edges for all of them."""
+    statuses = purge_statuses(purges=purges)
+    for purge in purges:
+        purge.status = statuses[purge.pk]
+    return purges
+
+
+def told(purges: list[Purge]) -> dict[str, Any]:
+    """The purges as they are stored now."""
+    fresh = PurgesViewSet.queryset.filter(pk__in=[purge.pk for purge in purges]).order_by("pk")
+    return {"purges": PurgeSerializer(with_statuses([*fresh]), many=True).data}
