@@ -102,6 +102,7 @@ class SecuredDomainAdmin(AnsweredDomainAdmin):
             enrollment.save(update_fields=["source"])
         enrollment_request(enrollment=enrollment)
         wake()
+        self.log_change(request, domain, "Requested a certificate.")
         return self._back(
             domain, request, messages.SUCCESS, "A certificate is requested; this page follows it."
         )
@@ -118,6 +119,7 @@ class SecuredDomainAdmin(AnsweredDomainAdmin):
             except NotReverted as error:
                 return self._back(domain, request, messages.ERROR, str(error))
             text = f"The certificate before is served again: {certificate}."
+            self.log_change(request, domain, text)
             return self._back(domain, request, messages.SUCCESS, text)
         context = self._page(request, domain, f"Serve the certificate of {domain} before again?")
         return TemplateResponse(request, "certificates/revert.html", {**context, "enrollment": enrollment})
@@ -139,6 +141,7 @@ class SecuredDomainAdmin(AnsweredDomainAdmin):
             if form.cleaned_data["reissue"]:
                 enrollment_request(enrollment=enrollment)
                 wake()
+            self.log_change(request, domain, f"Revoked its certificate: {form.cleaned_data['reason']}.")
             return self._back(domain, request, messages.SUCCESS, f"Revoked: {certificate}.")
         context = self._page(request, domain, f"Revoke the certificate of {domain}?")
         return TemplateResponse(

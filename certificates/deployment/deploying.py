@@ -95,13 +95,14 @@ def refusal_of(enrollment: Enrollment, certificate: Certificate) -> str:
     """
     wanted, current = domain_names(enrollment), enrollment.current
     gaps = set(missing(certificate.names, wanted))
-    older = set(missing(current.names, wanted)) if current and counts(current) else set(wanted)
+    before = set(missing(current.names, wanted)) if current and counts(current) else set(wanted)
+    served = [name for name in wanted if name not in gaps]
     uploaded = certificate.source == Certificate.Source.UPLOAD
     try:
         judge(
             certificate_material(certificate),
             now=timezone.now(),
-            wanted=wanted if not gaps <= older or not gaps else sorted(set(wanted) - gaps),
+            wanted=served if served and gaps <= before else wanted,
             installed=None if uploaded else installed(current),
             confirmed=uploaded,
         )

@@ -15,25 +15,25 @@ from certificates.models import Certificate, Enrollment
 def certificate_store(material: Material, *, source: str, enrollment: Enrollment | None) -> Certificate:
     """The row of this certificate: a new one, or the one that is there, which no longer belongs to one domain
     alone where another uses it. `enrollment`: None where it is for several."""
-    found = Certificate.objects.filter(fingerprint=material.fingerprint).first()
-    if found:
-        if found.enrollment_id != (enrollment.pk if enrollment else None):
-            found.enrollment = None
-            found.save(update_fields=["enrollment"])
-        return found
-    return Certificate.objects.create(
-        enrollment=enrollment,
-        source=source,
-        chain=material.pem,
-        key=seal(material.key_der, record=key_record(material.fingerprint), ring="edges"),
-        key_type=material.key_type,
-        names=list(material.names),
-        not_before=material.not_before,
-        not_after=material.not_after,
+    found, is_new = Certificate.objects.get_or_create(
         fingerprint=material.fingerprint,
-        serial=material.serial,
-        issuer=material.issuer,
+        defaults={
+            "enrollment": enrollment,
+            "source": source,
+            "chain": material.pem,
+            "key": seal(material.key_der, record=key_record(material.fingerprint), ring="edges"),
+            "key_type": material.key_type,
+            "names": list(material.names),
+            "not_before": material.not_before,
+            "not_after": material.not_after,
+            "serial": material.serial,
+            "issuer": material.issuer,
+        },
     )
+    if not is_new and found.enrollment_id != (enrollment.pk if enrollment else None):
+        found.enrollment = None
+        found.save(update_fields=["enrollment"])
+    return found
 
 
 def certificate_material(certificate: Certificate) -> Material:

@@ -11,7 +11,7 @@ from alarms.models import Alarm
 from alarms.services import alarm_clear, alarm_raise
 from certificates.deployment import deploying
 from certificates.deployment.deploying import reason_not_secured
-from certificates.deployment.placeholders import placeholder_ensure
+from certificates.deployment.placeholders import LIFETIME, RENEWED_AT, placeholder_ensure
 from certificates.deployment.reaching import document_reach, serving_nodes
 from certificates.deployment.serving import Seen, ask, note_served, seen, targets_of
 from certificates.models import Certificate, Enrollment
@@ -40,12 +40,16 @@ def deployments_unfinished() -> list[int]:
 
 
 def placeholders_ensure(*, domain_ids: Sequence[int] | None = None) -> int:
-    """Make the placeholders that are missing (of these domains); how many."""
-    wanted = Enrollment.objects.filter(domain__tls=True).filter(
-        Q(current=None) | Q(current__source=Certificate.Source.PLACEHOLDER)
-    )
-    if domain_ids is not None:
-        wanted = wanted.filter(domain__in=domain_ids)
+    """Make the placeholders that are missing, or end soon; how many. Of these domains also those whose names
+    have changed."""
+    secured = Enrollment.objects.filter(domain__tls=True)
+    placeholder = Q(current__source=Certificate.Source.PLACEHOLDER)
+    if domain_ids is None:
+        allowed = Q(issued_at=None) | Q(domain__hsts_max_age=0)
+        old = timezone.now() + LIFETIME * RENEWED_AT
+        wanted = secured.filter(allowed, Q(current=None) | (placeholder & Q(current__not_after__lt=old)))
+    else:
+        wanted = secured.filter(Q(current=None) | placeholder, domain__in=domain_ids)
     return sum(placeholder_ensure(enrollment) for enrollment in wanted.order_by("pk")[: 10 * SOME])
 
 

@@ -1,6 +1,7 @@
 """The page of a domain: what it says of its certificate, and what can be done there."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
@@ -177,6 +178,7 @@ def test_the_one_before_is_served_again_after_a_question(admin_client, domain):
     admin_client.post(url("revert", domain))
     row = Enrollment.objects.get(domain=domain)
     assert (row.current, row.previous) == (first, second)
+    assert "The certificate before is served again" in LogEntry.objects.latest("pk").change_message
 
 
 def test_without_one_before_it_is_said(admin_client, domain):

@@ -150,6 +150,18 @@ def test_what_is_wrong_with_a_certificate_is_found_before_any_edge_sees_it(world
     assert edge.document()["current"]["fingerprint"] == good.fingerprint
 
 
+def test_a_first_certificate_for_other_names_is_none(world):
+    world.add_edge("edge-1")
+    outcome = world.deploy(world.issue("other.example"))
+    assert outcome.state == "failed" and "for none of the domain's names" in outcome.sentence
+
+
+def test_a_first_certificate_that_lacks_a_name_is_better_than_none(world):
+    world.add_edge("edge-1")
+    HostNameFactory(domain=world.domain, name="example.com")
+    assert world.deploy(world.issue()).state == "served"
+
+
 def test_a_name_that_was_added_meanwhile_keeps_no_certificate_back(world):
     world.add_edge("edge-1")
     first = world.issue()

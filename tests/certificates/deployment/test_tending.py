@@ -46,8 +46,9 @@ def test_a_placeholder_follows_the_names_and_is_renewed(world):
     second = world.now().current
     assert "example.com" in second.names and not Certificate.objects.filter(pk=first.pk).exists()
     Certificate.objects.filter(pk=second.pk).update(not_before=NOW - 80 * DAY, not_after=NOW + 10 * DAY)
-    assert placeholder_ensure(world.enrollment)
+    assert placeholders_ensure() == 1
     assert world.now().current.not_after > NOW + 80 * DAY
+    assert placeholders_ensure() == 0
 
 
 def test_placeholders_that_no_save_has_made_are_made(world):
