@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from edge import keyspace
-from edge.holding import COMPANIONS, withdrawable
+from edge.holding import COMPANIONS, held_with_domain
 from edge.models import Publication
 from edge.rendering import Rendered, existing_keys, object_chunks, render, render_keys
 from edge.revisions import current_keyspace
@@ -102,7 +102,7 @@ class Comparison:
         """The keys that are kept on purpose: edge/holding.py."""
         live = [was for was in recorded if was.live]
         if self.kind in COMPANIONS:
-            return {was.key for was in live} - {was.key for was in withdrawable(self.kind, live)}
+            return held_with_domain(self.kind, live)
         return {was.key for was in live if was.held_since}
 
     def _problem(

@@ -104,6 +104,16 @@ def withdrawable(kind: str, leaving: list[Publication]) -> list[Publication]:
     return [was for was in leaving if was in free or (was.key, was.object_id) in served]
 
 
+def held_with_domain(kind: str, published: list[Publication]) -> set[str]:
+    """The keys of these documents of companions that stay since their domain's own document is held."""
+    if kind == Kind.CHALLENGE:
+        return set()
+    keys = [was.key for was in published]
+    holding = Publication.objects.filter(kind=Kind.DOMAIN, live=True, held_since__isnull=False, key__in=keys)
+    held = {(was.key, was.object_id) for was in holding if was.held}
+    return {was.key for was in published if (was.key, was.object_id) in held}
+
+
 def note_returned(published: Iterable[Publication], held: Mapping[int, Mapping[str, float]]) -> None:
     """These documents' domains are served: of their names, only those in `held` are still leaving."""
     for was in published:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.sealing import open_sealed
 from certificates.models import Authority, Authorization, Certificate, Enrollment, Order, TicketKey
+from domains.models import Domain
 from edge.models import Kind, Publication
 from edge.rendering import render
 from edge.services import domains_answer, names_release, publication_status
@@ -280,6 +281,14 @@ def test_everything_comes_back_after_redis_has_lost_it(keyspace):
         ]
     restored = [fields["kind"] for _, fields in keyspace.client.xrange("cdn:changes")]
     assert restored.index("certificate") < restored.index("domain")
+    assert keyspace_compare().sound
+
+
+def test_one_repair_is_enough_after_a_renaming_without_a_signal(keyspace):
+    domain = secured_domain()
+    Domain.objects.filter(pk=domain.pk).update(host="www.b.example")
+    keyspace_repair(force=True)
+    assert [*documents(keyspace, Kind.CERTIFICATE)] == [*documents(keyspace)] == ["www.b.example"]
     assert keyspace_compare().sound
 
 
