@@ -39,10 +39,11 @@ ALARM, UNTRIED = "certificate_deployment", "certificate_untried"
 class Deployed:
     """What a deployment came to, and half a sentence on it.
 
-    `stored`: it is kept for when the domain is served over HTTPS; `waiting`: to be tried again.
+    `stored`: it is kept for when the domain is served over HTTPS; `queued`: Redis has not even got it yet;
+    `waiting`: for an edge that can be reached. Both of these are tried again.
     """
 
-    state: Literal["served", "published", "stored", "waiting", "failed", "nothing"]
+    state: Literal["served", "published", "stored", "queued", "waiting", "failed", "nothing"]
     sentence: str
 
 
@@ -52,7 +53,7 @@ def deploy_start(enrollment: Enrollment, certificate: Certificate) -> None:
     Safe inside a transaction, and as often as one likes: a worker is woken after the commit.
     """
     with transaction.atomic():
-        row = Enrollment.objects.select_for_update().get(pk=enrollment.pk)
+        row = Enrollment.objects.select_for_update(of=("self",)).get(pk=enrollment.pk)
         if certificate.pk not in (row.current_id, row.candidate_id):
             row.candidate, row.candidate_node = certificate, ""
             row.save(update_fields=["candidate", "candidate_node"])
@@ -128,7 +129,7 @@ def serve_check(enrollment: Enrollment) -> Deployed:
         return Deployed("published", "published; no edge is up to serve it")
     reach = await_document(enrollment.domain_id, [node.name for node in nodes], patience=ACK_PATIENCE)
     if not reach.published:
-        return Deployed("waiting", f"not yet on the edges: {reach.failure or 'it waits for its turn'}")
+        return Deployed("queued", f"not yet on the edges: {reach.failure or 'it waits for its turn'}")
     targets = targets_of(enrollment, certificate, nodes)
     found = seen(certificate, ask_until(targets, certificate.fingerprint, patience=SERVE_PATIENCE))
     note_served(certificate, found)
@@ -147,7 +148,7 @@ def _try(enrollment: Enrollment, certificate: Certificate, nodes: list[Node]) ->
             return Deployed("nothing", "another certificate has taken its place")
         reach = await_document(enrollment.domain_id, [node.name], patience=ACK_PATIENCE)
         if not reach.published or (reach.failure and not reach.refused):
-            return Deployed("waiting", f"not yet on the edges: {reach.failure or 'it waits for its turn'}")
+            return Deployed("queued", f"not yet on the edges: {reach.failure or 'it waits for its turn'}")
         if reach.refused:
             return _reject(enrollment, certificate, f"{node.name} refuses it: {reach.refused[node.name]}.")
         if reach.waiting:
@@ -194,7 +195,7 @@ def _is_good(certificate: Certificate) -> bool:
 def _place(enrollment: Enrollment, certificate: Certificate, node: str) -> bool:
     """Have this edge serve the candidate; False where it is no longer the candidate."""
     with transaction.atomic():
-        row = Enrollment.objects.select_for_update().filter(pk=enrollment.pk).first()
+        row = Enrollment.objects.select_for_update(of=("self",)).filter(pk=enrollment.pk).first()
         if row is None or row.candidate_id != certificate.pk:
             return False
         if row.candidate_node != node:
@@ -233,7 +234,7 @@ def _promote(enrollment: Enrollment, certificate: Certificate) -> bool:
 def _reject(enrollment: Enrollment, certificate: Certificate, why: str) -> Deployed:
     """Take the candidate back; what is served stays."""
     with transaction.atomic():
-        row = Enrollment.objects.select_for_update().filter(pk=enrollment.pk).first()
+        row = Enrollment.objects.select_for_update(of=("self",)).filter(pk=enrollment.pk).first()
         if row is None or row.candidate_id != certificate.pk:
             return Deployed("nothing", "another certificate has taken its place")
         row.candidate, row.candidate_node = None, ""

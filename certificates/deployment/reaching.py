@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge.acks import read_acks
+from edge.errors import NotPublished
 from edge.models import Kind, Outbox, Publication
+from edge.outbox import flush
 from edge.statuses import reached
 from nodes.models import Node
 
@@ -54,8 +56,17 @@ def document_reach(domain_id: int, nodes: Sequence[str]) -> Reach:
 
 
 def await_document(domain_id: int, nodes: Sequence[str], *, patience: float) -> Reach:
-    """The same, once it is settled for all of them, or after `patience` seconds."""
+    """The same, once it is settled for all of them, or after `patience` seconds.
+
+    What a killed worker has left in the outbox is published first.
+    """
     deadline, pause = time.monotonic() + patience, POLL_FIRST
+    reach = document_reach(domain_id, nodes)
+    if not reach.published and not reach.failure:
+        try:
+            flush()
+        except NotPublished as error:
+            return Reach(published=False, failure=str(error).rstrip("."))
     while True:
         reach = document_reach(domain_id, nodes)
         left = deadline - time.monotonic()
