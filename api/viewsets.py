@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models, transaction
 from django.http import Http404
 from django.utils.cache import patch_vary_headers
@@ -91,13 +92,14 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
 
     def lookup(self) -> dict[str, Any]:
         """The filter that this address is."""
-        field = self.lookup_field
-        try:  # what could not be stored finds nothing
-            value = (
-                self.get_queryset().model._meta.get_field(field).to_python(self.kwargs[self.lookup_name()])
-            )
-        except Exception as error:
-            raise Http404 from error
+        field, value = self.lookup_field, self.kwargs[self.lookup_name()]
+        meta = self.get_queryset().model._meta
+        if "__" not in field:
+            column = meta.pk if field == "pk" else meta.get_field(field)
+            try:
+                value = column.to_python(value)
+            except DjangoValidationError as error:  # what could not be stored is not there
+                raise Http404 from error
         return {field: value}
 
     def what(self) -> str:

@@ -1,4 +1,4 @@
-"""A cast of callers: each has a role, and a token with every scope; more narrow ones are made by `token_for`."""
+"""A cast of callers: each has a role, and a token with every scope or with few."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +14,13 @@ from accounts.tokens import Issuer, token_create
 from api.scopes import SCOPES
 
 
-def user_with(role: str | None) -> User:
-    """A person in a role; `None`: in none; "superuser": who may do everything."""
+def user_with(role: str) -> User:
+    """A person in a role; "nobody": in none; "superuser": who may do everything."""
     user, _ = User.objects.get_or_create(
-        username=role or "nobody",
+        username=role,
         defaults={"is_superuser": role == "superuser", "is_staff": role == "superuser"},
     )
-    if role and role != "superuser":
+    if role not in ("nobody", "superuser"):
         user_set_roles(user=user, roles={role}, by=User(is_superuser=True))
     return user
 
