@@ -140,6 +140,7 @@ ACK_FIELDS = (
     "version",
     "skew",
     "domains",
+    "keys",
 )
 
 
