@@ -331,3 +331,20 @@ def test_http_2_serves_several_hosts_over_one_connection_and_sends_others_away(
         command = [binary("curl"), *words, "-H", f"Host: {host}", url]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
         assert done.stdout.strip() == said
+
+
+def test_an_edge_that_starts_alone_serves_https_and_redirects_from_its_own_snapshot(
+    edge, documents, authority, make_domain
+):
+    domain = make_domain()
+    secure(documents, domain, authority, tls={**PLAIN, "https_only": True})
+    edge.stop()
+    edge.settings["CIRRUS_EDGE_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    edge.start()
+    assert ask(edge, domain.host, "/a").status == 200
+    assert edge.get(domain.host, "/a", allow_redirects=False).status_code == 308
+    snapshot = (edge.folder / "snapshot").read_text()
+    assert (
+        f'"key":"{json.loads(documents.client.get(f"cdn:cert:{domain.host}"))["current"]["key"]}"' in snapshot
+    )
+    assert "PRIVATE KEY" not in snapshot
