@@ -61,7 +61,7 @@ logs *NAMES:
 [group('tests')]
 test: _servers
     python -m pytest -q -n 2 --dist loadfile
-    python -m tests.postgres pytest -q -n 2 --dist loadfile tests/accounts tests/alarms tests/domains tests/edge tests/nodes tests/dnszones/test_{admin,leaving,leaving_many,models,publishing,services,waiting,watching}.py tests/certificates/issuance/test_crashes.py tests/certificates/renewal/test_{cleaning,enrollments,settling,tending,tickets,watching}.py tests/site/test_{portal,health,metrics,schedule}.py
+    python -m tests.postgres pytest -q -n 2 --dist loadfile tests/accounts tests/alarms tests/domains tests/edge tests/nodes tests/dnszones/test_{admin,leaving,leaving_many,models,publishing,services,waiting,watching}.py tests/certificates/admin tests/certificates/deployment/test_{deploying,tending,uploading}.py tests/certificates/issuance/test_crashes.py tests/certificates/renewal/test_{cleaning,enrollments,settling,tending,tickets,watching}.py tests/site/test_{portal,health,metrics,schedule}.py
     @just lua
 
 # Run pytest with arguments of yours: just pytest tests/edge -k outbox
