@@ -31,7 +31,7 @@ ADMINISTRATORS = frozenset({ADMINISTRATOR, SUPERUSER})
 SUPERUSERS = frozenset({SUPERUSER})
 
 #: Modules of other apps' lines.
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("tests.api.matrix_domains",)
 
 
 @dataclass(frozen=True)
