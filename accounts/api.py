@@ -87,6 +87,12 @@ class TokenSerializer(ModelSerializer[Token]):
             ends.append(issuer.token.expires_at)
         return {"owner": issuer.user, "expires_at": min(ends)}
 
+    def _defaults(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        defaults = super()._defaults(attrs)
+        if self.instance is not None:
+            defaults.pop("expires_at", None)  # a year from each PUT would never end
+        return defaults
+
     def uncleaned(self, attrs: dict[str, Any]) -> set[str]:
         return {"digest", "prefix", "last4", "created_by"}
 

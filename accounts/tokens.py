@@ -75,9 +75,11 @@ def token_rotate(*, token: Token, by: Issuer, overlap: timedelta = OVERLAP) -> t
         max_unused_days=old.max_unused_days,
         expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
     )
-    if by.token and by.token.expires_at and by.token.pk == old.pk:
+    if by.token and by.token.pk == old.pk:
         # A token that rotates itself goes on: its lifetime is what its owner has chosen.
         by = Issuer(by.name, by.user)
+    elif by.token and by.token.expires_at:
+        new.expires_at = min(new.expires_at or by.token.expires_at, by.token.expires_at)
     secret = token_create(token=new, by=by)
     old.successor = new
     old.expires_at = min(old.expires_at or now + overlap, now + overlap)
