@@ -12,10 +12,10 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from certificates.checks.apart import read_pem_apart, read_pkcs12_apart
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
 from certificates.checks.pem import LONGEST, require_size
-from certificates.checks.reading import read_pem, read_pkcs12
 from certificates.deployment.uploading import Uploaded, certificate_upload, domain_of, domains_covered
 from certificates.issuance.revocation import REASONS
 from certificates.models import Authority, Certificate
@@ -118,9 +118,9 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
     def _material(self, data: dict[str, Any]) -> Material:
         password = data["password"]
         if data["pkcs12_file"]:
-            return read_pkcs12(file_bytes(data["pkcs12_file"], "The PKCS#12 file"), password=password)
+            return read_pkcs12_apart(file_bytes(data["pkcs12_file"], "The PKCS#12 file"), password=password)
         certificate = self._bytes(data, "certificate", "The certificate")
-        return read_pem(certificate, self._bytes(data, "key", "The private key"), password=password)
+        return read_pem_apart(certificate, self._bytes(data, "key", "The private key"), password=password)
 
     def _bytes(self, data: dict[str, Any], part: str, what: str) -> bytes:
         if data[f"{part}_file"]:

@@ -35,6 +35,11 @@ class Material:
         return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in self.chain)
 
     @property
+    def ders(self) -> list[bytes]:
+        """The chain in DER, one by one."""
+        return [each.public_bytes(serialization.Encoding.DER) for each in self.chain]
+
+    @property
     def key_der(self) -> bytes:
         """The private key, PKCS#8 DER."""
         return key_bytes(self.key)

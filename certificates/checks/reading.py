@@ -11,6 +11,15 @@ from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
 from certificates.checks.pem import Block, blocks, is_pem, require_size
 
+#: What the library raises at a certificate that is none: at once, or when a part of it is asked for.
+NO_CERTIFICATE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
 FOREIGN = {
     "CERTIFICATE REQUEST": "a certificate signing request: an authority makes the certificate of it",
     "NEW CERTIFICATE REQUEST": "a certificate signing request: an authority makes the certificate of it",
@@ -53,6 +62,8 @@ def read_pkcs12(data: bytes, *, password: str = "", complete: bool = True) -> Ma
     _require_whole(data)
     try:
         key, leaf, others = pkcs12.load_key_and_certificates(data, password.encode())
+    except x509.InvalidVersion as error:
+        raise _damaged() from error
     except UnsupportedAlgorithm as error:
         raise CertificateRefused(
             "The PKCS#12 file is encrypted in an old way that is not read: make it anew, with AES-256."
@@ -72,6 +83,8 @@ def read_pkcs12(data: bytes, *, password: str = "", complete: bool = True) -> Ma
 
 
 def _material(certificates: list[x509.Certificate], key: keys.PrivateKey, complete: bool) -> Material:
+    for each in certificates:
+        _require_readable(each)
     result = ordered(certificates, key)
     if complete and not result.rooted:
         raise CertificateRefused(missing_issuer(result.chain))
@@ -84,9 +97,18 @@ def _certificates(block: Block) -> list[x509.Certificate]:
             return [x509.load_der_x509_certificate(block.der)]
         if block.label in ("PKCS7", "CMS"):
             return pkcs7.load_der_pkcs7_certificates(block.der)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except NO_CERTIFICATE as error:
         raise _damaged() from error
     return []
+
+
+def _require_readable(certificate: x509.Certificate) -> None:
+    """Refuse a certificate of which some part makes no sense: they are read only when they are asked for."""
+    try:
+        certificate.extensions, certificate.subject, certificate.issuer  # noqa: B018
+        certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
+    except NO_CERTIFICATE as error:
+        raise _damaged() from error
 
 
 def _binary(data: bytes) -> list[x509.Certificate]:
@@ -98,11 +120,11 @@ def _binary(data: bytes) -> list[x509.Certificate]:
     _require_whole(data)
     try:
         return [x509.load_der_x509_certificate(data)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         pass
     try:
         return pkcs7.load_der_pkcs7_certificates(data)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except NO_CERTIFICATE as error:
         raise _damaged() from error
 
 

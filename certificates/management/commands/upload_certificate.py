@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from certificates.checks.apart import read_pem_apart, read_pkcs12_apart
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
 from certificates.checks.pem import LONGEST, require_size
-from certificates.checks.reading import read_pem, read_pkcs12
 from certificates.deployment import certificate_upload
 from certificates.deployment.uploading import domain_of, domains_covered
 
@@ -56,9 +56,9 @@ class Command(BaseCommand):
         if options["password"] and not password:
             password = getpass.getpass("Password: ")
         if path.suffix.lower() in (".p12", ".pfx"):
-            return read_pkcs12(self._read(path), password=password)
+            return read_pkcs12_apart(self._read(path), password=password)
         key = self._read(options["key"]) if options["key"] else b""
-        return read_pem(self._read(path), key, password=password)
+        return read_pem_apart(self._read(path), key, password=password)
 
     def _read(self, path: Path) -> bytes:
         try:
