@@ -24,9 +24,9 @@ from tests.system.secured import EDGE_KEYS, PLAIN, Authority, certificate_body, 
 
 RUNS, SECONDS = 9, 1.5
 MANY, AT_ONCE = 10_000, 100
-PEER = "nginx, certificate in a file"
+PEER, ALIKE = "nginx, certificate in a file", "the same, and tickets as ours"
 
-#: As an edge's own server.
+#: As an edge's own server, but for tickets: two of them after a handshake, as OpenSSL has it.
 STATIC = """
   access_log off;
   server {
@@ -36,9 +36,12 @@ STATIC = """
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ecdh_curve X25519:prime256v1:secp384r1;
     ssl_session_cache off;
+    TICKETS
     return 204;
   }
 """
+#: One, with nginx's own code for keys that several machines share.
+AS_OURS = "ssl_session_ticket_key {dir}/tickets; ssl_conf_command NumTickets 1;"
 
 
 def run(stack: Stack) -> list[Row]:
@@ -47,11 +50,15 @@ def run(stack: Stack) -> list[Row]:
     authority = Authority()
     edge = stack.edge("edge-1", **EDGE_KEYS)
     pin(edge, 0)
-    pair = Server(edge.https_port, edge.workers()[0]), static(stack, authority)
+    ours = Server(edge.https_port, edge.workers()[0])
+    pair, alike = (ours, static(stack, authority, "peer")), (ours, static(stack, authority, "alike", AS_OURS))
     key = {"id": "1", "active_from": 0, "key": sealed(secrets.token_bytes(80), "tickets:1")}
     publish(stack, edge, "tickets", {"tickets": {"keys": [key]}})
     secure(stack, edge, authority, range(1))
-    rows = [against(pair, "full handshake", repeat(host(0)))]
+    rows = [
+        against(pair, "full handshake", repeat(host(0))),
+        against(alike, "full handshake", repeat(host(0)), ALIKE),
+    ]
     before, names = pair[0].resident(), [host(number) for number in range(MANY)]
     seconds = secure(stack, edge, authority, range(1, MANY))
     first = pair[0].rate(iter(names))
@@ -95,22 +102,22 @@ class Server:
         return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
 
-def against(pair: tuple[Server, Server], name: str, names: Iterator[str]) -> Row:
+def against(pair: tuple[Server, Server], name: str, names: Iterator[str], peer: str = PEER) -> Row:
     """Both in turn; the first pair warms them up."""
     pairs = [(pair[0].rate(names, SECONDS), pair[1].rate(names, SECONDS)) for _ in range(RUNS + 1)]
-    return paired(name, "handshakes/s", PEER, pairs[1:])
+    return paired(name, "handshakes/s", peer, pairs[1:])
 
 
-def static(stack: Stack, authority: Authority) -> Server:
+def static(stack: Stack, authority: Authority, name: str, tickets: str = "") -> Server:
     """A plain nginx with a certificate of the same authority."""
     leaf, key = authority.leaf(host(0))
-    pem = serialization.Encoding.PEM
-    folder = stack.folder / "peer"
-    conf = STATIC.replace("{dir}", str(stack.folder))
-    (stack.folder / "chain.pem").write_bytes(leaf.public_bytes(pem) + authority.pem.encode())
-    (stack.folder / "key.pem").write_bytes(pkcs8(key, pem))
-    port = stack.nginx(folder.name, conf)
-    master = eventually((folder / "pid").read_text).strip()
+    pem, folder = serialization.Encoding.PEM, stack.folder / f"{name}-files"
+    folder.mkdir()
+    (folder / "chain.pem").write_bytes(leaf.public_bytes(pem) + authority.pem.encode())
+    (folder / "key.pem").write_bytes(pkcs8(key, pem))
+    (folder / "tickets").write_bytes(secrets.token_bytes(80))
+    port = stack.nginx(name, STATIC.replace("TICKETS", tickets).replace("{dir}", str(folder)))
+    master = eventually((stack.folder / name / "pid").read_text).strip()
     children = Path(f"/proc/{master}/task/{master}/children")
     worker = int(eventually(lambda: children.read_text().split())[0])
     os.sched_setaffinity(worker, {0})

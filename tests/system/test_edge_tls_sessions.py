@@ -13,7 +13,7 @@ from tests.factories import DomainFactory
 from tests.servers import eventually
 from tests.system.edge_documents import Documents
 from tests.system.secured import EDGE_KEYS, PLAIN, Authority, sealed, secure
-from tests.system.test_edge_tls import acknowledged
+from tests.system.test_edge_tls import acknowledged, counted
 
 pytestmark = [pytest.mark.system, pytest.mark.django_db(transaction=True)]
 
@@ -196,6 +196,8 @@ def test_no_session_carries_a_clients_certificate_to_another_domain(
     bare = Client(version)
     assert bare.ask(edges[0], plain.host) == (False, 200)
     assert bare.ask(edges[0], trusting[0].host) == (False, 403)
+    for reason in ("distrusted", "none"):
+        eventually(lambda reason=reason: counted(edges[0], phase="client_certificate", reason=reason) == 1)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -136,6 +136,9 @@ local function describe_client()
   end
 end
 
+-- Nobody is refused in a handshake for want of a certificate: so they are counted here.
+local REFUSED_CLIENTS = { uncertified = "client_certificate|none", distrusted = "client_certificate|distrusted" }
+
 -- For the one that speaks https.
 function _M.https()
   var.cirrus_request_id = request_id.next()
@@ -148,6 +151,9 @@ function _M.https()
   local entry = routing.entry(site, var.request_uri, "https", kind, host)
   local refusal = admission.refusal(site, host, name)
   if refusal and not entry.proof then
+    if REFUSED_CLIENTS[refusal] then
+      count("nginx_ssl_handshake_errors_total", REFUSED_CLIENTS[refusal])
+    end
     var.cirrus_door = answer(refusal)
     return site.host
   end
