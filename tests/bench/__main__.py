@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-NAMES = ("dns", "edge", "load", "propagation", "purge", "tls")
+NAMES = ("api", "dns", "edge", "load", "propagation", "purge", "tls")
 
 
 def main() -> None:
