@@ -10,6 +10,7 @@ from alarms.api import AlarmViewSet
 from api.documents import PageView, openapi
 from api.operations_api import OperationViewSet
 from api.problem_pages import nothing_here, problem_page
+from dnszones.api import RecordViewSet, SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
 from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
 from edge.api import (
     ChangeViewSet,
@@ -23,6 +24,8 @@ from nodes.api import RegionViewSet, StateChangeViewSet
 
 #: The domain of an address below it.
 HOST = "(?P<host>[^/]+)"
+#: The zone of an address below it.
+APEX = "(?P<apex>[^/]+)"
 #: Address → viewset, in the order of the sidebar.
 RESOURCES: dict[str, Any] = {
     "domains": PublishedDomainViewSet,
@@ -37,6 +40,11 @@ RESOURCES: dict[str, Any] = {
     "nodes": PublishedNodeViewSet,
     "regions": RegionViewSet,
     "state-changes": StateChangeViewSet,
+    "zones": ZoneViewSet,
+    f"zones/{APEX}/records": RecordViewSet,
+    f"zones/{APEX}/versions": VersionViewSet,
+    "secondaries": SecondaryViewSet,
+    "sites": SiteViewSet,
     "alarms": AlarmViewSet,
     "tokens": TokenViewSet,
     "users": UserViewSet,
@@ -46,7 +54,7 @@ RESOURCES: dict[str, Any] = {
 
 router = SimpleRouter(trailing_slash=False)
 for prefix, viewset in RESOURCES.items():
-    router.register(prefix, viewset, basename=prefix.replace(f"{HOST}/", ""))
+    router.register(prefix, viewset, basename=prefix.replace(f"{HOST}/", "").replace(f"{APEX}/", ""))
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,

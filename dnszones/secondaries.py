@@ -1,11 +1,14 @@
 """What the hidden primary is told of the secondaries, and their keys."""
 
 import base64
+import binascii
+import hmac
 import secrets
 
 import redis
+from django.core.exceptions import ValidationError
 
-from accounts.sealing import seal
+from accounts.sealing import open_sealed, seal
 from dnszones.models import Secondary
 from dnszones.store import SecondaryEntry, tsig_record, write_secondaries
 
@@ -17,12 +20,31 @@ KEY_BYTES = {
 }
 
 
-def secondary_give_key(*, secondary: Secondary, secret: str = "") -> None:
-    """Give it this key (base64), or a new one, and save it. The secondary must be configured anew then."""
+def secondary_give_key(*, secondary: Secondary, secret: str = "") -> str:
+    """Give it this key (base64), or a new one, and save it; the key. It must be configured anew then."""
     size = KEY_BYTES[Secondary.Algorithm(secondary.tsig_algorithm)]
     text = secret or base64.b64encode(secrets.token_bytes(size)).decode()
     secondary.tsig_secret = seal(text.encode(), record=tsig_record(secondary.tsig_name))
     secondary.save()
+    return text
+
+
+def secondary_has_key(*, secondary: Secondary, secret: str) -> bool:
+    """Whether this is its key. Raises `NotOpened` where the sealed one cannot be read."""
+    held = open_sealed(secondary.tsig_secret, record=tsig_record(secondary.tsig_name))
+    return hmac.compare_digest(held, secret.encode())
+
+
+def key_checked(text: str) -> str:
+    """A key that somebody has typed. Raises `ValidationError`."""
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise ValidationError("This is not base64; one looks like this: openssl rand -base64 32") from error
+    least = min(KEY_BYTES.values()) // 2
+    if size < least:
+        raise ValidationError(f"A key has {least} bytes or more; this one has {size}.")
+    return text
 
 
 def secondaries_publish(client: "redis.Redis") -> bool:
