@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -36,6 +36,29 @@ from api.viewsets import ResourceViewSet
 
 #: How long a rotated token may live on, in hours.
 MAX_OVERLAP = 24 * 30
+
+#: How the OpenAPI document shows one.
+TOKEN: dict[str, Any] = {
+    "id": 7,
+    "name": "deploy of the shop",
+    "owner": "olga",
+    "scopes": ["domains:read", "purges:write"],
+    "domains": ["shop.example.com"],
+    "networks": ["192.0.2.0/24"],
+    "expires_at": "2027-11-24T10:00:00Z",
+    "max_unused_days": 90,
+    "state": "active",
+    "prefix": "cirrus_3fXq",
+    "last4": "9aQz",
+    "last_used_at": "2026-11-24T10:00:00Z",
+    "created_at": "2026-11-24T09:00:00Z",
+    "created_by": "olga",
+    "revoked_at": None,
+    "revoked_by": "",
+    "successor": None,
+}
+ASKED = {name: TOKEN[name] for name in ("name", "scopes", "domains", "networks", "max_unused_days")}
+SECRET = "cirrus_3fXq…9aQz"  # noqa: S105
 
 
 class OwnerField(serializers.SlugRelatedField[User]):
@@ -111,6 +134,15 @@ class RotationSerializer(Serializer):
     )
 
 
+class NewTokenSerializer(TokenSerializer):
+    """The answer that makes a token: with the secret, once (a replay of the request has none)."""
+
+    secret = serializers.CharField(read_only=True, required=False)
+
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "secret"]
+
+
 class TokenFilter(FilterSet):
     owner = django_filters.CharFilter(field_name="owner__username")
     active = django_filters.BooleanFilter(method="filter_active", label="Neither revoked nor expired.")
@@ -139,24 +171,21 @@ class TokenViewSet(ResourceViewSet):
     lookup_value_regex = "[0-9]{1,18}"
     rehearsed = ["revoke"]
     secret = ""
-    example = {
-        "id": 7,
-        "name": "deploy of the shop",
-        "owner": "olga",
-        "scopes": ["domains:read", "purges:write"],
-        "domains": ["shop.example.com"],
-        "networks": ["192.0.2.0/24"],
-        "expires_at": "2027-11-24T10:00:00Z",
-        "max_unused_days": 90,
-        "state": "active",
-        "prefix": "cirrus_3fXq",
-        "last4": "9aQz",
-        "last_used_at": "2026-11-24T10:00:00Z",
-        "created_at": "2026-11-24T09:00:00Z",
-        "created_by": "olga",
-        "revoked_at": None,
-        "revoked_by": "",
-        "successor": None,
+    example = TOKEN
+    examples = {
+        "create": {"request": ASKED, "response": {**TOKEN, "last_used_at": None, "secret": SECRET}},
+        "rotate": {
+            "request": {"overlap_hours": 24},
+            "response": {**TOKEN, "id": 8, "last_used_at": None, "secret": SECRET},
+        },
+        "revoke": {
+            "response": {
+                **TOKEN,
+                "state": "revoked",
+                "revoked_at": "2026-11-25T10:00:00Z",
+                "revoked_by": "olga",
+            }
+        },
     }
 
     def get_queryset(self) -> Any:
@@ -173,13 +202,16 @@ class TokenViewSet(ResourceViewSet):
             token if isinstance(token, Token) else None,
         )
 
+    @extend_schema(responses={201: NewTokenSerializer})
     def create(self, request: Request) -> Response:
+        """Make a token. Its secret is in this answer, and in no other."""
         return self._with_secret(super().create(request))
 
     def perform_destroy(self, row: Token) -> None:
         check_bounds(row, self.issuer())
         row.delete()
 
+    @extend_schema(request=RotationSerializer, responses={201: NewTokenSerializer})
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Make its successor, which has a secret of its own; the old secret lives on for a while."""
@@ -193,6 +225,7 @@ class TokenViewSet(ResourceViewSet):
 
         return self._with_secret(self.carry_out(change, status.HTTP_201_CREATED))
 
+    @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End it now."""

@@ -11,6 +11,7 @@ from api.problems import MEDIA_TYPE, PROBLEMS, TYPES_AT
 from api.scopes import RESOURCES
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
+REHEARSAL = {"$ref": "#/components/schemas/DryRun"}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -45,6 +46,8 @@ class Schema(AutoSchema):
             self._add_problems(operation)
             self._add_headers(operation)
             self._add_examples(operation)
+            if any(parameter["name"] == "dry_run" for parameter in operation["parameters"]):
+                _add_rehearsal(operation["responses"])
         return operation
 
     @property
@@ -109,10 +112,31 @@ class Schema(AutoSchema):
 
     def _add_examples(self, operation: dict[str, Any]) -> None:
         example = self.view.examples.get(self._action, {}) or _worked(self.view.example, self._action)
+        if not self.view.examples.get(self._action) and "request" in example:
+            example["request"] = self._writable(example["request"])
         for place, body in (("request", operation.get("requestBody")), ("response", _success(operation))):
             if body and place in example:
                 for media in body.get("content", {}).values():
                     media["examples"] = {"example": {"value": example[place]}}
+
+    def _writable(self, representation: dict[str, Any]) -> dict[str, Any]:
+        """What of a representation is sent, and not only received."""
+        fields = getattr(self.view.get_serializer(), "fields", {})
+        return {
+            name: value
+            for name, value in representation.items()
+            if name not in fields or not fields[name].read_only
+        }
+
+
+def _add_rehearsal(responses: dict[str, Any]) -> None:
+    """A dry run is answered with 200, whatever the change itself would be answered with."""
+    made = responses.get("200", {}).get("content", {}).get("application/json")
+    if made is None:
+        body = {"schema": REHEARSAL}
+        responses["200"] = {"description": "A dry run.", "content": {"application/json": body}}
+    else:
+        made["schema"] = {"anyOf": [made["schema"], REHEARSAL]}
 
 
 def _worked(representation: Any, action: str) -> dict[str, Any]:
@@ -157,6 +181,17 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
                     "properties": {"field": text, "reason": text},
                 },
             },
+        },
+    }
+    result["components"]["schemas"]["DryRun"] = {
+        "type": "object",
+        "description": "What a change would do; nothing was done.",
+        "required": ["dry_run", "status", "result", "changes"],
+        "properties": {
+            "dry_run": {"type": "boolean", "const": True},
+            "status": {"type": "integer", "description": "What the change would be answered with."},
+            "result": {"description": "The representation afterwards; null where it would be gone."},
+            "changes": {"type": "object", "description": "Documents of edges and names of zones."},
         },
     }
     result["tags"] = [{"name": name, "description": covers} for name, covers in RESOURCES.items()]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import django_filters
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -16,6 +17,35 @@ from api.serializers import ModelSerializer, Serializer
 from api.viewsets import ReadViewSet, ResourceViewSet
 from nodes.models import Node, NodeEvent, Region, RegionBackup
 from nodes.services import node_add, node_drain, node_maintain, node_take_into_service, safe_to_stop
+
+#: How the OpenAPI document shows them.
+NODE: dict[str, Any] = {
+    "name": "edge-1",
+    "region": "eu-west",
+    "state": "up",
+    "is_edge": True,
+    "is_shield": False,
+    "ipv4": "192.0.2.1",
+    "ipv6": None,
+    "status_address": None,
+    "status_port": 9145,
+    "weight": 100,
+    "notes": "",
+    "safe_to_stop": False,
+    "withdrawn_at": None,
+    "safe_to_stop_at": None,
+    "created_at": "2026-11-24T10:00:00Z",
+    "updated_at": "2026-11-24T10:00:00Z",
+}
+CHANGE: dict[str, Any] = {
+    "id": 12,
+    "node": "edge-1",
+    "at": "2026-11-24T10:00:00Z",
+    "old": "up",
+    "new": "draining",
+    "reason": "a new kernel",
+    "by": "olga",
+}
 
 
 class BackupField(serializers.SlugRelatedField[Region]):
@@ -114,6 +144,15 @@ class NodeSerializer(ModelSerializer[Node]):
         return instance
 
 
+class StateChangeSerializer(ModelSerializer[NodeEvent]):
+    node = serializers.CharField(source="node.name")
+
+    class Meta:
+        model = NodeEvent
+        fields = ["id", "node", "at", "old", "new", "reason", "by"]
+        read_only_fields = fields
+
+
 class ReasonSerializer(Serializer):
     """Why the state of a node is changed."""
 
@@ -152,41 +191,37 @@ class NodeViewSet(ResourceViewSet):
     #: Probes change these.
     unversioned = ["state", "safe_to_stop", "withdrawn_at", "safe_to_stop_at", "updated_at"]
     rehearsed = ["up", "drain", "maintenance"]
-    action_rights = {"state_changes": ["nodes.view_nodeevent"]}
-    example = {
-        "name": "edge-1",
-        "region": "eu-west",
-        "state": "up",
-        "is_edge": True,
-        "is_shield": False,
-        "ipv4": "192.0.2.1",
-        "ipv6": None,
-        "status_address": None,
-        "status_port": 9145,
-        "weight": 100,
-        "notes": "",
-        "safe_to_stop": False,
-        "withdrawn_at": None,
-        "safe_to_stop_at": None,
-        "created_at": "2026-11-24T10:00:00Z",
-        "updated_at": "2026-11-24T10:00:00Z",
+    examples = {
+        "up": {"request": {"reason": "the new kernel runs"}, "response": NODE},
+        "drain": {"request": {"reason": "a new kernel"}, "response": {**NODE, "state": "draining"}},
+        "maintenance": {
+            "request": {"reason": "a new disk", "force": False},
+            "response": {**NODE, "state": "maintenance", "safe_to_stop": True},
+        },
+        "state_changes": {"response": {"results": [CHANGE], "next": None}},
     }
+    action_rights = {"state_changes": ["nodes.view_nodeevent"]}
+    example = NODE
 
+    @extend_schema(request=ReasonSerializer, responses=NodeSerializer)
     @action(detail=True, methods=["post"], serializer_class=ReasonSerializer)
     def up(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Take it into service: clients are sent to it."""
         return self._move(node_take_into_service)
 
+    @extend_schema(request=ReasonSerializer, responses=NodeSerializer)
     @action(detail=True, methods=["post"], serializer_class=ReasonSerializer)
     def drain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send it no new clients; it serves on until the last answer of the DNS with it has expired."""
         return self._move(node_drain)
 
+    @extend_schema(request=MaintenanceSerializer, responses=NodeSerializer)
     @action(detail=True, methods=["post"], serializer_class=MaintenanceSerializer)
     def maintenance(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Nobody waits for it. Refused where clients may still be sent to it, unless it is forced."""
         return self._move(node_maintain)
 
+    @extend_schema(responses=StateChangeSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], url_path="state-changes")
     def state_changes(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """How its state has changed, the newest first."""
@@ -208,15 +243,6 @@ class NodeViewSet(ResourceViewSet):
         return self.carry_out(change)
 
 
-class StateChangeSerializer(ModelSerializer[NodeEvent]):
-    node = serializers.CharField(source="node.name")
-
-    class Meta:
-        model = NodeEvent
-        fields = ["id", "node", "at", "old", "new", "reason", "by"]
-        read_only_fields = fields
-
-
 class StateChangeFilter(FilterSet):
     node = django_filters.CharFilter(field_name="node__name")
     since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
@@ -236,12 +262,4 @@ class StateChangeViewSet(ReadViewSet):
     search_fields = ["node__name", "by", "reason"]
     lookup_value_regex = "[0-9]{1,18}"
     ordering = ["-at"]
-    example = {
-        "id": 12,
-        "node": "edge-1",
-        "at": "2026-11-24T10:00:00Z",
-        "old": "up",
-        "new": "draining",
-        "reason": "a new kernel",
-        "by": "olga",
-    }
+    example = CHANGE
