@@ -61,7 +61,7 @@ logs *NAMES:
 [group('tests')]
 test: _servers
     python -m pytest -q -n 2 --dist loadfile
-    python -m tests.postgres pytest -q -n 2 --dist loadfile tests/accounts tests/alarms tests/domains tests/edge tests/nodes tests/dnszones/test_{admin,leaving,leaving_many,models,publishing,services,waiting,watching}.py tests/certificates/admin tests/certificates/deployment/test_{deploying,tending,uploading}.py tests/certificates/issuance/test_crashes.py tests/certificates/renewal/test_{cleaning,enrollments,settling,tending,tickets,watching}.py tests/site/test_{portal,health,metrics,schedule}.py
+    python -m tests.postgres pytest -q -n 2 --dist loadfile tests/accounts tests/alarms tests/api tests/domains tests/edge tests/nodes tests/dnszones/test_{admin,leaving,leaving_many,models,publishing,services,waiting,watching}.py tests/certificates/admin tests/certificates/deployment/test_{deploying,tending,uploading}.py tests/certificates/issuance/test_crashes.py tests/certificates/renewal/test_{cleaning,enrollments,settling,tending,tickets,watching}.py tests/site/test_{portal,health,metrics,schedule}.py
     @just lua
 
 # Run pytest with arguments of yours: just pytest tests/edge -k outbox
@@ -78,7 +78,14 @@ check: lua
     lint-imports
     CIRRUS_ENV_FILE=/dev/null CIRRUS_VAR_DIR=var/check CIRRUS_BEHIND_HTTPS=true python manage.py check --deploy --fail-level WARNING
     CIRRUS_ENV_FILE=/dev/null CIRRUS_VAR_DIR=var/check python manage.py makemigrations --check --dry-run
+    just openapi var/check/openapi.yaml
+    diff -u docs/openapi.yaml var/check/openapi.yaml
     python -m pytest -q tests/site/test_containers.py tests/site/test_env_example.py
+
+# Write the API's OpenAPI document anew: docs/openapi.yaml
+[group('project')]
+openapi TO="docs/openapi.yaml":
+    CIRRUS_ENV_FILE=/dev/null CIRRUS_VAR_DIR=var/check python manage.py spectacular --validate --fail-on-warn --file "$1"
 
 # Lint the edge's Lua
 [group('tests')]
