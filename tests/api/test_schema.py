@@ -1,0 +1,46 @@
+"""The OpenAPI document says everything, with an example of every operation."""
+
+import json
+
+import pytest
+
+from api.documents import document
+from api.scopes import RESOURCES
+
+DOCUMENT = json.loads(document())
+OPERATIONS = [
+    (f"{method.upper()} {path}", operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+
+
+def successes(operation):
+    return {code: answer for code, answer in operation["responses"].items() if code < "300"}
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
+def test_an_operation_says_what_it_needs_and_how_it_fails_and_shows_an_example(name, operation):
+    assert "Needs the scope" in operation["description"] or operation["tags"] == ["general"]
+    assert {"401", "403", "429", "503"} <= set(operation["responses"])
+    for body in [operation.get("requestBody", {}), *successes(operation).values()]:
+        for media in body.get("content", {}).values():
+            rehearsed = media["schema"] == {"$ref": "#/components/schemas/DryRun"}
+            assert "examples" in media or rehearsed, f"{name} has no example"
+
+
+def test_it_is_openapi_3_1_and_every_tag_is_a_resource():
+    assert DOCUMENT["openapi"].startswith("3.1")
+    assert {tag for _, operation in OPERATIONS for tag in operation["tags"]} <= {*RESOURCES, "general"}
+
+
+def test_the_document_and_its_page_need_no_login_and_no_other_server(client):
+    answer = client.get("/api/v1/openapi.json")
+    assert answer.json()["paths"].keys() == DOCUMENT["paths"].keys()
+    page = client.get("/api/v1/docs/")
+    assert page.status_code == 200
+    assert "script-src 'self';" in page["Content-Security-Policy"]
+    text = page.content.decode()
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "<script>" not in text
