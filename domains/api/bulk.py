@@ -96,15 +96,14 @@ def _put(view: Any, host: str, document: dict[str, Any]) -> dict[str, Any]:
         require_right(view.request, "domains.add_domain")
         made = _valid(view, None, document)
         return {"host": view.perform_create(made).host, "result": "created", "status": 201}
-    before = dict(view.get_serializer(domain).data)
-    changed = view.perform_update(_valid(view, domain, document))
-    result = "unchanged" if view.represent(changed) == before else "changed"
-    return {"host": changed.host, "result": result, "status": 200}
+    serializer = _valid(view, domain, document)
+    host = view.perform_update(serializer).host
+    return {"host": host, "result": "changed" if serializer.changed else "unchanged", "status": 200}
 
 
 def _locked(view: Any, host: str) -> Domain | None:
     Domain.objects.select_for_update().filter(host=host).order_by().values("pk").first()
-    found: Domain | None = view.get_queryset().filter(host=host).first()
+    found: Domain | None = view.get_queryset().prefetch_related(None).filter(host=host).first()
     return found
 
 

@@ -1,5 +1,6 @@
 """Fields of documents that the model stores in another way."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -26,12 +27,23 @@ class LinesField(serializers.ListField):
         return "\n".join(values)
 
 
+class RowsSerializer(serializers.ListSerializer[Any]):
+    """Rows of a parent: those that were prefetched as `{source}_rows` (a list costs far less), else all."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        rows = getattr(instance, f"{self.source}_rows", None)
+        return super().get_attribute(instance) if rows is None else rows
+
+
 @extend_schema_field({"type": "array", "items": {"type": "string", "maxLength": 253}})
 class AliasesField(serializers.ListField):
     """The names of a domain beside its own, in order."""
 
     child = serializers.CharField(max_length=253)
 
-    def to_representation(self, data: Any) -> list[str]:
-        rows: list[HostName] = data.all()  # prefetched
-        return sorted(row.name for row in rows if not row.primary)
+    def get_attribute(self, instance: Any) -> Any:
+        rows = getattr(instance, "hostnames_rows", None)
+        return instance.hostnames.all() if rows is None else rows
+
+    def to_representation(self, data: Iterable[HostName]) -> list[str]:
+        return sorted(row.name for row in data if not row.primary)

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from api.permissions import require_right
 from api.serializers import ModelSerializer
-from domains.api.fields import AliasesField, LinesField
+from domains.api.fields import AliasesField, LinesField, RowsSerializer
 from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
 from domains.parts import (
     NOTHING,
@@ -53,6 +53,7 @@ class NestedId(serializers.IntegerField):
 class OriginSerializer(PartSerializer[Origin]):
     class Meta:
         model = Origin
+        list_serializer_class = RowsSerializer
         fields = [
             *("id", "scheme", "host", "port", "host_header", "sni", "verify"),
             *("weight", "backup", "connect_timeout", "read_timeout"),
@@ -77,6 +78,7 @@ class ConditionSerializer(PartSerializer[CacheCondition]):
 
     class Meta:
         model = CacheCondition
+        list_serializer_class = RowsSerializer
         fields = ["what", "name", "values", "negate"]
 
 
@@ -91,6 +93,7 @@ class NestedRuleSerializer(PartSerializer[CacheRule]):
 
     class Meta:
         model = CacheRule
+        list_serializer_class = RowsSerializer
         fields = [
             *("id", "name", "enabled", "match", "conditions", "bypass", "force", "strip_cookies"),
             *("edge_ttl", "browser_ttl", "ttl_by_status", "stale_while_revalidate", "stale_if_error"),
@@ -145,6 +148,8 @@ class DomainSerializer(ModelSerializer[Domain]):
     aliases = AliasesField(source="hostnames", required=False, help_text="Further names of the same site.")
     origins = NestedOriginSerializer(many=True, required=False)
     rules = NestedRuleSerializer(many=True, required=False)
+    #: Whether the last `save()` has changed anything.
+    changed = False
 
     class Meta:
         model = Domain
@@ -164,6 +169,10 @@ class DomainSerializer(ModelSerializer[Domain]):
                 attrs.setdefault(part, [])
         return attrs
 
+    def save_changes(self, instance: Domain, changed: list[str]) -> None:
+        self.changed = True
+        super().save_changes(instance, changed)
+
     def save_related(self, instance: Domain, related: dict[str, Any]) -> None:
         done = [
             self._part(instance, "aliases", aliases_set, names=related.get("hostnames")),
@@ -174,6 +183,7 @@ class DomainSerializer(ModelSerializer[Domain]):
             self._part(instance, "rules", rules_check)
         for each in done:
             require_rights_of(self.context, each)
+        self.changed = self.changed or any(done)
 
     def _part(self, domain: Domain, name: str, service: Any, **wanted: Any) -> Done:
         if None in wanted.values():

@@ -47,7 +47,13 @@ class DomainViewSet(ResourceViewSet):
     """What your edges serve. A list in the document is all of it: what it leaves out is removed."""
 
     resource = "domains"
-    queryset = Domain.objects.prefetch_related("hostnames", "origins", "rules__conditions")
+    #: The parts as lists beside the row: what the serializers look for first (`RowsSerializer`).
+    queryset = Domain.objects.prefetch_related(
+        models.Prefetch("hostnames", to_attr="hostnames_rows"),
+        models.Prefetch("origins", to_attr="origins_rows"),
+        models.Prefetch("rules", to_attr="rules_rows"),
+        models.Prefetch("rules_rows__conditions", to_attr="conditions_rows"),
+    )
     serializer_class = DomainSerializer
     lookup_field = "host"
     domain_path = "host"
