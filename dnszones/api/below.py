@@ -60,10 +60,6 @@ class BelowZone(BaseViewSet):
         response: Response = super().list(request)  # type: ignore[misc]
         return response
 
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response: Response = super().create(request)  # type: ignore[misc]
-        return response
-
 
 def below_zone(*names: str) -> Callable[[Any], Any]:
     """Says in the OpenAPI document what the address has beside the key; of these actions."""

@@ -95,6 +95,9 @@ class RecordViewSet(BelowZone, ReadMixin, CreateMixin, UpdateMixin, DeleteMixin)
         },
     }
 
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request)
+
     @extend_schema(parameters=[APEX], request=RecordBulkSerializer, responses=RecordResultsSerializer)
     @action(detail=False, methods=["post"], body_limit=BULK)
     def bulk(self, request: Request, *args: Any, **kwargs: Any) -> Response:

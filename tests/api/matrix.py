@@ -31,7 +31,7 @@ ADMINISTRATORS = frozenset({ADMINISTRATOR, SUPERUSER})
 SUPERUSERS = frozenset({SUPERUSER})
 
 #: Modules of other apps' lines.
-MODULES: tuple[str, ...] = ("tests.api.matrix_domains",)
+MODULES: tuple[str, ...] = ("tests.api.matrix_domains", "tests.api.matrix_zones")
 
 
 @dataclass(frozen=True)
