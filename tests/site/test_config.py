@@ -63,6 +63,9 @@ def test_the_value_itself_wins_over_its_file(tmp_path):
         ("CIRRUS_SEALING_KEYS", "main:c2hvcnQ=", "the key “main” has 5 bytes; 32 are needed."),
         ("CIRRUS_SEALING_KEYS", "main:?", "the key “main” is not base64."),
         ("CIRRUS_SEALING_KEYS", "secret", "it is ID:BASE64 of each key"),
+        ("CIRRUS_MASTER_TOKEN", "short", "it needs 32 printable ASCII characters or more, without spaces."),
+        ("CIRRUS_CORS_ORIGINS", "https://x.example/y", "'https://x.example/y' is no origin"),
+        ("CIRRUS_TRUSTED_PROXIES", "10.0.0.1/8", "CIRRUS_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set."),
         ("CIRRUS_DEBUG", "perhaps", "CIRRUS_DEBUG: Input should be a valid boolean"),
         ("CIRRUS_ORIGIN_ALLOW", "10.0.0.1/8", "CIRRUS_ORIGIN_ALLOW: 10.0.0.1/8 has host bits set."),
         (
