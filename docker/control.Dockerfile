@@ -12,6 +12,7 @@ COPY manage.py ./
 COPY accounts ./accounts
 COPY alarms ./alarms
 COPY api ./api
+COPY certificates ./certificates
 COPY cirrus_site ./cirrus_site
 COPY dnszones ./dnszones
 COPY domains ./domains

@@ -18,6 +18,7 @@ COPY manage.py ./
 COPY accounts ./accounts
 COPY alarms ./alarms
 COPY api ./api
+COPY certificates ./certificates
 COPY cirrus_site ./cirrus_site
 COPY dnszones ./dnszones
 COPY domains ./domains
@@ -29,11 +30,12 @@ ENV PATH=/venv/bin:/usr/local/openresty/bin:$PATH \
     CIRRUS_VAR_DIR=/var/lib/cirrus \
     CIRRUS_EDGE_BIND=0.0.0.0 \
     CIRRUS_EDGE_HTTP_PORT=8080 \
+    CIRRUS_EDGE_HTTPS_PORT=8443 \
     CIRRUS_EDGE_STATUS_BIND=0.0.0.0 \
     CIRRUS_EDGE_ACCESS_LOG=/dev/stdout
 USER cirrus
 VOLUME /var/lib/cirrus
-EXPOSE 8080 9145
+EXPOSE 8080 8443 9145
 STOPSIGNAL SIGQUIT
 ENTRYPOINT ["python", "manage.py", "run_edge"]
 CMD ["--node", "edge-1"]
