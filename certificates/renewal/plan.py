@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from certificates.renewal.names import missing
-from certificates.renewal.policy import Life, renewal
+from certificates.renewal.policy import EMERGENCY, Life, Renewal, Why, renewal
 
 #: A certificate that was issued and is not in use keeps another from being ordered for this share of its
 #: lifetime: what is amiss with its deployment would be amiss with the next one too.
 SETTLING = 1 / 20
+#: So long a new certificate is left alone whatever the authority wishes, as a share of its lifetime: one that
+#: wishes to renew at once whatever it has issued would be asked without end.
+RESTING = 1 / 60
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,13 @@ def plan(situation: Situation, *, now: datetime) -> Plan:
         earliest.append(situation.free_at)
     newest = situation.newest
     if newest and not newest.in_use and not situation.asked_at:
-        earliest.append(newest.issued_at + max(newest.life.length * SETTLING, timedelta(minutes=1)))
+        earliest.append(settled_at(newest.issued_at, newest.life))
     return Plan(max(earliest), why, urgent, needed_at)
+
+
+def settled_at(issued_at: datetime, life: Life) -> datetime:
+    """When one that was issued then should long be in use, or is not to be counted on."""
+    return issued_at + max(life.length * SETTLING, timedelta(minutes=1))
 
 
 def _needed(situation: Situation, now: datetime) -> tuple[datetime, str, bool]:
@@ -76,7 +84,14 @@ def _needed(situation: Situation, now: datetime) -> tuple[datetime, str, bool]:
     if lacking := missing(held.names, situation.wanted):
         return now, f"the certificate lacks {_listed(lacking)}", True
     planned = renewal(held.life, fingerprint=held.fingerprint, wished=situation.wished)
-    return planned.at, str(planned.why), False
+    return _rested(held, planned), str(planned.why), False
+
+
+def _rested(held: Held, planned: Renewal) -> datetime:
+    if planned.why is not Why.ARI:
+        return planned.at
+    rested = held.issued_at + held.life.length * RESTING
+    return max(planned.at, min(rested, held.life.at_share(EMERGENCY)))
 
 
 def _listed(names: list[str]) -> str:

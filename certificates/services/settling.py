@@ -17,6 +17,7 @@ from certificates.renewal import breaker
 from certificates.renewal.backoff import next_attempt
 from certificates.renewal.blame import Blame, blame, names_in
 from certificates.renewal.choice import TURN
+from certificates.renewal.plan import settled_at
 from certificates.renewal.policy import fraction, renewal
 from certificates.services.authorities import breaker_of, breaker_store, proven_names
 from certificates.services.situations import held_certificate, life_of
@@ -51,14 +52,16 @@ def _issued(
     _of(order.names, authority).delete()
     if authority.failures or authority.open_until or authority.problem:
         breaker_store(authority, breaker.succeeded(), problem="")
-    planned = renewal(life_of(certificate), fingerprint=certificate.fingerprint)
+    life = life_of(certificate)
+    planned = renewal(life, fingerprint=certificate.fingerprint)
     enrollment_schedule(
         enrollment,
         requested_at=None,
         attempts=0,
         first_failed_at=None,
         problem="",
-        next_attempt_at=planned.at,
+        # Looked at once before that: it may have been taken back when it was deployed.
+        next_attempt_at=min(planned.at, settled_at(now, life)),
         renew_at=planned.at,
         ari_start=None,
         ari_end=None,
@@ -145,13 +148,19 @@ def _hold_against(authority: Authority, order: Order, failed: Failed, pace: _Pac
     """Remember that the authority did not accept the names; where it says which, of those alone."""
     ours = proven_names(order.names)
     concerned = [name for name in proven_names(failed.names) if name in ours]
+    held_until = pace.now
     for row in _rows(concerned or ours, authority, staging=order.staging, now=pace.now):
         row.failures += failures
         row.next_at, row.problem, row.asked = pace.after(row.failures), failed.sentence, bool(pace.wait)
         row.save()
-    if not order.staging:
-        # What its staging once said does not hold any more.
-        _of(order.names, authority).filter(staging=True).delete()
+        held_until = max(held_until, row.next_at)
+    if not order.staging and authority.staging_url:
+        # What its staging once said does not hold any more. Nor is that asked sooner: one that issues what
+        # production refuses would have both asked in turn without end.
+        for row in _rows(ours, authority, staging=True, now=pace.now):
+            row.failures, row.problem = max(row.failures, 1), failed.sentence
+            row.next_at = max(row.next_at, held_until)
+            row.save()
     if authority.failures or authority.open_until:  # it answers sensibly, whatever it thinks of the names
         breaker_store(authority, breaker.succeeded(), problem="")
 

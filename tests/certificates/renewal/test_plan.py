@@ -52,6 +52,14 @@ def test_what_was_issued_and_is_not_in_use_is_not_ordered_again_and_again():
     assert plan(replace(stuck, asked_at=NOW), now=NOW).at == NOW  # unless somebody insists
 
 
+def test_an_authority_that_always_wishes_to_renew_now_is_not_asked_without_end():
+    now = replace(FRESH, issued_at=NOW)
+    planned = plan(replace(WELL, held=now, newest=now, wished=NOW - DAY), now=NOW)
+
+    assert planned.at == NOW + 1.5 * DAY
+    assert plan(replace(WELL, wished=NOW + 9 * DAY), now=NOW).at == NOW + 9 * DAY
+
+
 @given(wished=st.none() | st.timedeltas(-90 * DAY, 900 * DAY), free=st.none() | st.timedeltas(-DAY, DAY))
 def test_nothing_but_a_failure_moves_it_behind_the_emergency(wished, free):
     moment = NOW + wished if wished is not None else None

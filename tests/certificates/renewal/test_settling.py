@@ -100,6 +100,23 @@ def test_when_an_authority_does_not_issue_for_the_names_the_next_one_is_asked_at
     assert where(next_order()) == ("two", False)
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_staging_that_issues_what_production_refuses_is_not_asked_in_turn_with_it_without_end(others):
+    authority(staging_url="https://one-staging.example/dir")
+    for number in range(others):
+        authority(f"other{number}", position=20, staging_url=f"https://other{number}-staging.example/dir")
+    enrollment = enrolled()
+    orders = 0
+    while order := next_order():
+        orders += 1
+        assert orders < 10, "it is asked again and again"
+        refused = failure(FailureKind.CAA, names=(enrollment.domain.host,))
+        ended(order, Issued(certificate(enrollment, staging=True)) if order.staging else refused)
+
+    assert orders == 1 + others
+    assert where(next_order(in_=HOUR)) == ("one", True)
+
+
 def test_a_rate_limit_is_kept_to_the_second_and_by_those_it_is_about():
     one = authority()
     limited, other = enrolled("limited.example"), enrolled("other.example")
@@ -154,7 +171,7 @@ def test_success_forgets_every_failure():
 
     assert (enrollment.attempts, enrollment.first_failed_at, enrollment.problem) == (0, None, "")
     assert enrollment.requested_at is None
-    assert 56 * DAY < enrollment.next_attempt_at - timezone.now() < 61 * DAY
+    assert 56 * DAY < enrollment.renew_at - timezone.now() < 61 * DAY
     assert not Backoff.objects.exists()
 
 

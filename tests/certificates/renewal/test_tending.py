@@ -199,6 +199,29 @@ def test_what_was_issued_and_did_not_reach_the_edges_is_not_ordered_again():
     assert len(tend(in_=5 * DAY)) == 1
 
 
+@pytest.mark.parametrize("left", [None, 0.2])
+def test_what_was_issued_and_taken_back_is_ordered_again_before_it_is_too_late(left):
+    authority()
+    enrollment = enrolled()
+    if left:
+        serving(enrollment, left=left)
+    (order,) = tend()
+    ended(order, Issued(certificate(enrollment, left=1.0)))
+
+    assert tend() == []
+    assert len(tend(in_=5 * DAY)) == 1
+
+
+def test_what_was_issued_and_is_in_use_waits_for_its_renewal():
+    authority()
+    enrollment = enrolled()
+    (order,) = tend()
+    ended(order, Issued(serving(enrollment, left=1.0)))
+
+    assert tend() == tend(in_=5 * DAY) == tend(in_=50 * DAY) == []
+    assert len(tend(in_=61 * DAY)) == 1
+
+
 def test_a_worker_killed_before_it_settled_leaves_that_to_the_next_one():
     one = authority()
     enrollment = enrolled()
