@@ -40,6 +40,8 @@ FIRST_POLL, MOST_POLL = 0.1, 3.0
 #: Seconds until an order whose answers are not seen everywhere, or that the authority still works on, is
 #: looked at again.
 AGAIN = 5.0
+#: Orders in an account's list, the last ones, that are looked at for one that was placed and not stored.
+MOST_UNKNOWN = 50
 #: So long an order may take.
 ORDER_PATIENCE = timedelta(minutes=30)
 
@@ -99,7 +101,14 @@ class Run:
             kind = FailureKind.NOT_SEEN if shown else FailureKind.ORDER_LOST
             minutes = ORDER_PATIENCE.seconds // 60
             raise OrderFails(Failed(kind, f"The order is not done after {minutes} minutes: {why}."))
+        if self.is_too_long(until):
+            sentence = f"{self.order.authority.name} does not go on before {until:%Y-%m-%d %H:%M} UTC: {why}."
+            raise OrderFails(Failed(FailureKind.CA_DOWN, sentence, until))
         return Waiting(max(until or now, now + timedelta(seconds=seconds)), why)
+
+    def is_too_long(self, until: datetime | None) -> bool:
+        """Whether waiting until then is longer than an order may take: another authority may be sooner."""
+        return until is not None and until > self.order.created_at + ORDER_PATIENCE
 
     def rest(self, seconds: float, *, until: datetime | None, why: str) -> Waiting | None:
         """Sleep before the next question, or let it rest where this turn is over before that.
@@ -176,7 +185,8 @@ def _placed_before(run: Run) -> OrderSeen | None:
         .values_list("url", flat=True)
     )
     unknown = [url for url in run.client.order_urls() if url not in known]
-    for url in reversed(unknown):
+    for url in reversed(unknown[-MOST_UNKNOWN:]):
+        run.lease.hold()
         seen = run.client.order(url)
         if seen.names == set(order.names) and seen.status in ("pending", "ready"):
             event("order_found", order=order.pk, authority=order.authority.name)

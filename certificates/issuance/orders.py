@@ -196,7 +196,7 @@ def _without_account(run: Run) -> Failed | None:
 def _trouble(run: Run, failed: Failed) -> Outcome:
     """The authority has trouble of its own: an order that it knows is not given up for that at once."""
     tries = int((run.order.problem or {}).get("tries", 0)) + 1
-    if run.order.state == State.NEW or tries >= MOST_TRIES:
+    if run.order.state == State.NEW or tries >= MOST_TRIES or run.is_too_long(failed.retry_after):
         return failed
     pause = timedelta(seconds=min(FIRST_TRY * 2 ** (tries - 1), LAST_TRY))
     run.lease.write(problem={"tries": tries, "problem": failed.problem})
@@ -214,9 +214,15 @@ def _deployed(run: Run) -> Issued:
     with transaction.atomic():
         run.write(State.ISSUED, ended_at=timezone.now(), leased_until=None)
         challenges_withdraw(order)
-        if not order.staging:
+        if not order.staging and _is_wanted(order.enrollment_id):
             deploy_start(order.enrollment, certificate)
     return Issued(certificate)
+
+
+def _is_wanted(enrollment_id: int) -> bool:
+    """Whether certificates still come from authorities: somebody may have uploaded one meanwhile."""
+    locked = Enrollment.objects.select_for_update().get(pk=enrollment_id)
+    return locked.source == Enrollment.Source.ACME
 
 
 def _settled(run: Run, outcome: Outcome) -> Outcome:

@@ -13,7 +13,7 @@ from certificates.issuance.machine import ORDER_PATIENCE, _authorization, _profi
 from certificates.issuance.orders import MOST_TRIES, order_advance
 from certificates.issuance.outcomes import FailureKind, Issued, Waiting
 from certificates.issuance.revocation import certificate_revoke
-from certificates.models import Authority, Order
+from certificates.models import Authority, Enrollment, Order
 from tests.ari import Front, Refusal
 from tests.certificates.issuance.world import failed, issued, nothing_left
 
@@ -52,6 +52,27 @@ def test_it_is_given_up_after_some_tries(world, front):
     assert failed(outcomes[-1]).kind == FailureKind.CA_DOWN
     assert len(outcomes) == MOST_TRIES
     nothing_left(world)
+
+
+def test_an_authority_that_is_away_for_longer_than_an_order_may_take_is_not_waited_for(world, front):
+    front.refusals.append(Refusal(503, "serverInternal", retry_after=86_400))
+    outcome = failed(order_advance(world.open(world.enroll("www.cdn.example")).pk))
+    assert outcome.kind == FailureKind.CA_DOWN
+    assert outcome.retry_after > timezone.now() + timedelta(hours=23)
+    nothing_left(world)
+
+
+def test_what_was_uploaded_while_an_order_was_under_way_stays(world):
+    enrollment = world.enroll("www.cdn.example")
+    order = world.open(enrollment)
+
+    def upload(what):
+        if what == "state ready":
+            Enrollment.objects.filter(pk=enrollment.pk).update(source=Enrollment.Source.UPLOAD)
+
+    assert issued(order_advance(order.pk, progress=upload))
+    enrollment.refresh_from_db()
+    assert enrollment.candidate is None
 
 
 def test_a_limit_ends_an_order_that_is_not_placed_yet_and_tells_until_when(world, front):
