@@ -30,7 +30,13 @@ def certificate_revert(*, enrollment: Enrollment) -> Certificate:
         assert before is not None  # noqa: S101  # there is a reason otherwise
         row.previous, row.current = row.current, before
         row.candidate, row.candidate_node = None, ""
-        row.save(update_fields=["current", "previous", "candidate", "candidate_node"])
+        row.source = before.source  # whoever has got it renews it
+        row.save(update_fields=["current", "previous", "candidate", "candidate_node", "source"])
+        # What was planned was for the other one.
+        Enrollment.objects.filter(pk=row.pk).update(
+            renew_at=None, ari_start=None, ari_end=None, ari_explanation="", ari_check_at=None
+        )
+        Enrollment.objects.filter(pk=row.pk, attempts=0).update(next_attempt_at=None)
         transaction.on_commit(partial(wake, row.pk), robust=True)
     logger.warning("certificate_reverted host=%s fingerprint=%s", row.domain.host, before.fingerprint)
     return before

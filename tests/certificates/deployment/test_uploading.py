@@ -121,6 +121,22 @@ def test_a_step_back_takes_back_what_is_being_tried(world):
     assert (world.now().current, world.enrollment.candidate) == (first, None)
 
 
+def test_whoever_has_got_a_certificate_renews_it_after_a_step_back_too(world):
+    world.add_edge("edge-1")
+    first = world.issue()
+    world.deploy(first)
+    second = upload("www.example.com", domains=[world.domain], begin=NOW - DAY).certificate
+    world.deploy()
+    later = NOW + 60 * DAY
+    Enrollment.objects.update(next_attempt_at=later, renew_at=later, ari_start=later, ari_end=later)
+    assert certificate_revert(enrollment=world.now()) == first
+    assert world.now().source == Enrollment.Source.ACME
+    # What was planned was for the other one.
+    assert (world.enrollment.next_attempt_at, world.enrollment.ari_start) == (None, None)
+    assert certificate_revert(enrollment=world.now()) == second
+    assert world.now().source == Enrollment.Source.UPLOAD
+
+
 def test_there_is_no_way_back_to_what_clients_would_refuse(world):
     with pytest.raises(NotReverted, match="no certificate before"):
         certificate_revert(enrollment=world.enrollment)
