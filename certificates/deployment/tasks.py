@@ -10,7 +10,7 @@ from certificates.models import Enrollment
 
 #: Seconds for which a deployment belongs to one worker; one takes under a second, unless an edge is silent.
 LEASE = 45
-#: Seconds after which one that waits for edges is tried again.
+#: Seconds after which one that waits for edges, or that cannot be served now, is looked at again.
 AGAIN = 60
 #: Certificates of one domain that one task deploys, where each has taken the place of the one before.
 IN_A_ROW = 3
@@ -25,7 +25,7 @@ def deploy_certificate(enrollment_id: int) -> None:
     try:
         for _ in range(IN_A_ROW):
             outcome = deploy(enrollment_id)
-            if outcome.state == "waiting":
+            if outcome.state != "served":
                 cache.set(f"deployment-waits:{enrollment_id}", "1", AGAIN)
             if outcome.state != "nothing" or not _is_under_way(enrollment_id):
                 break

@@ -119,6 +119,16 @@ def test_one_that_waits_for_edges_is_tried_again_after_a_while(world, monkeypatc
     assert woken == [world.enrollment.pk]
 
 
+def test_one_that_cannot_be_served_now_is_not_looked_at_all_the_time(world, monkeypatch):
+    world.deploy(world.issue())
+    assert deployments_unfinished() == [world.enrollment.pk]
+    deploy_certificate(world.enrollment.pk)
+    woken = []
+    monkeypatch.setattr(tasks, "wake", woken.append)
+    resume_deployments()
+    assert woken == []
+
+
 # -- what edges serve -------------------------------------------------------------------------------
 
 
