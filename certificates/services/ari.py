@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Q
@@ -159,7 +159,11 @@ def _read(document: Any, retry_after: str | None, now: datetime) -> _Answer:
     )
     if not (start and end and start.tzinfo and end.tzinfo):
         raise ValueError("the answer has no window")
+    try:
+        window = Window(start.astimezone(UTC), end.astimezone(UTC))
+    except OverflowError as error:
+        raise ValueError("the window is at no time that there is") from error
     until = parse_retry_after(retry_after, now=now)
     explanation = str(document.get("explanationURL") or "")
     shown = explanation if explanation.startswith("https://") and len(explanation) <= LONGEST_URL else ""
-    return _Answer(Window(start, end), until - now if until else None, shown)
+    return _Answer(window, until - now if until else None, shown)

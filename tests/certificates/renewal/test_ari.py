@@ -1,5 +1,6 @@
 """Asking an authority when it would like to renew (RFC 9773), by a front before a real one."""
 
+import datetime as dt
 from datetime import timedelta
 
 import pytest
@@ -121,6 +122,16 @@ def test_a_window_that_makes_no_sense_is_none(front, enrollment):
 
     assert enrollment.ari_start is None
     assert enrollment.renew_at > now + 47 * DAY
+
+
+def test_a_window_at_no_time_that_there_is_holds_up_nobody(front, enrollment):
+    east, west = (dt.timezone(sign * 14 * HOUR) for sign in (1, -1))
+    window = (dt.datetime.min.replace(tzinfo=east), dt.datetime.max.replace(tzinfo=west))
+    front.windows[enrollment.current.ari_id] = window
+    ask(enrollment)
+
+    assert enrollment.ari_start is None
+    assert enrollment.ari_check_at > timezone.now()
 
 
 def test_an_ended_certificate_is_not_asked_for(front, enrollment):
