@@ -38,6 +38,13 @@ class SecretTextarea(UnfoldAdminTextareaWidget):
         return ""
 
 
+class CertificateTextarea(UnfoldAdminTextareaWidget):
+    """A field for certificates, in which a private key may stand too: then it is not shown again either."""
+
+    def format_value(self, value: Any) -> str:
+        return "" if "PRIVATE KEY" in str(value or "") else str(value or "")
+
+
 class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
     """A certificate that was got elsewhere: PEM (pasted or as files) or PKCS#12."""
 
@@ -51,7 +58,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Certificate and chain (PEM)",
         required=False,
         strip=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
+        widget=CertificateTextarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off"}),
         help_text="In any order; the root is left out. The private key may stand in it too.",
     )
     certificate_file = forms.FileField(

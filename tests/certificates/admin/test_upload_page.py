@@ -72,6 +72,17 @@ def test_pkcs12_with_its_password(admin_client, domain):
     assert answer.status_code == 302, sentences_of(answer)
 
 
+def test_a_key_that_stands_among_the_certificates_is_not_shown_again(admin_client, domain):
+    certificate, key = the_house().bundle(HOST)
+    answer = admin_client.post(
+        ADD, {"certificate_text": (certificate + key).decode(), "domains": "no.example"}
+    )
+    assert sentences_of(answer)
+    assert "PRIVATE KEY" not in answer.content.decode()
+    again = admin_client.post(ADD, {**pasted(certificate, key), "domains": "no.example"})
+    assert "BEGIN CERTIFICATE" in again.content.decode()
+
+
 def wrong_uploads():
     house = the_house()
     certificate, key = house.bundle(HOST)
