@@ -39,7 +39,7 @@ def run(stack: Stack) -> list[Row]:
     sites = [DomainFactory(host=f"purged-{number}.example") for number in range(PURGES + 1)]
     api = Api(start_gunicorn(stack), make_token())
     first, following, one, search = lists(api)
-    what = f"{DOMAINS:,} domains, a page of 50"
+    what = f"{DOMAINS:,} domains, a page of 100"
     return [
         Row(f"{what}: first page, p50", _ms(first, 50), "ms", REQUESTS),
         Row(f"{what}: first page, p95", _ms(first, 95), "ms", REQUESTS),
