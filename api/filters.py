@@ -23,7 +23,7 @@ class Filters(DjangoFilterBackend):
         refuse_unknown(request, known)
         if filterset is None:
             return queryset
-        refuse_half_booleans(request, filterset)
+        refuse_half_values(request, filterset)
         if not filterset.is_valid():
             raise InvalidQuery({name: str(errors[0]) for name, errors in filterset.errors.items()})
         return filterset.qs
@@ -72,12 +72,14 @@ def refuse_unknown(request: Request, known: frozenset[str] | set[str]) -> None:
         raise InvalidQuery(dict.fromkeys(unknown, f"There is no such parameter. {there}"))
 
 
-def refuse_half_booleans(request: Request, filterset: Any) -> None:
-    """Raise `InvalidQuery` where a yes or no is neither: django-filter would take it for no filter."""
+def refuse_half_values(request: Request, filterset: Any) -> None:
+    """Raise `InvalidQuery` where a value is empty, or a yes or no is neither: that would filter nothing."""
     for name, kind in filterset.filters.items():
         text = request.query_params.get(name)
         if isinstance(kind, django_filters.BooleanFilter) and text not in (None, "true", "false"):
             raise InvalidQuery({name: "It is true or false."})
+        if text == "" and type(kind) is not django_filters.CharFilter:
+            raise InvalidQuery({name: "It is empty."})
 
 
 def ordering_of(request: Request, view: Any) -> list[str]:

@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
 
 from api.problems import MEDIA_TYPE, PROBLEMS, TYPES_AT
 
 
+@csrf_exempt  # else Django answers a PUT to nowhere in HTML
 def problem_page(request: HttpRequest, kind: str) -> JsonResponse:
     """`/api/v1/problems/invalid`: what a type of problem means."""
     problem = PROBLEMS.get(kind)
@@ -23,6 +25,7 @@ def problem_page(request: HttpRequest, kind: str) -> JsonResponse:
     )
 
 
+@csrf_exempt
 def nothing_here(request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
     """404 for every address below /api/v1/ that there is not."""
     body = {

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404
 from django.utils.cache import patch_vary_headers
@@ -140,6 +140,10 @@ def describe(exception: Exception) -> tuple[str, dict[str, Any], dict[str, str]]
         return "unavailable", {"detail": str(exception)}, {"Retry-After": str(RETRY_AFTER)}
     if isinstance(exception, ProtectedError | RestrictedError):
         return "in-use", _in_the_way(exception), {}
+    if isinstance(exception, OperationalError):
+        logger.error("the database does not answer: %s", exception)
+        headers = {"Retry-After": str(RETRY_AFTER)}
+        return "unavailable", {"detail": "The database does not answer; nothing was changed."}, headers
     if isinstance(exception, IntegrityError):
         return "conflict", {"detail": "It was saved by somebody else at the same time; try again."}, {}
     if isinstance(exception, exceptions.ValidationError):

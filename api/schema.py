@@ -58,9 +58,9 @@ class Schema(AutoSchema):
         parameters = operation.setdefault("parameters", [])
         detail = "{" in self.path
         if self.method == "POST":
-            parameters.append(
-                _header("Idempotency-Key", "A key of yours; the same request again is then done once.")
-            )
+            key = _header("Idempotency-Key", "A key of yours; the same request again is then done once.")
+            key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"}
+            parameters.append(key)
         if detail and self._action in ("update", "partial_update", "destroy"):
             parameters.append(_header("If-Match", "The ETag that must be there: else 412."))
         if detail and self._action in ("retrieve", "update"):

@@ -1,7 +1,7 @@
 """Every error is a problem that names the field and the reason."""
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from api.problems import PROBLEMS, describe, flat
 from cirrus_site.errors import CirrusError
@@ -98,7 +98,9 @@ def test_a_backslash_before_u0000_is_no_nul(boss, keyspace):
 
 def test_the_other_errors_of_http(boss, client, keyspace):
     problem(client.get(NODES), "unauthenticated")
-    problem(boss.get("/api/v1/nothing/here"), "not-found")
+    for method in ("get", "post", "put", "patch", "delete"):
+        client.handler.enforce_csrf_checks = True
+        problem(getattr(client, method)("/api/v1/nothing/here"), "not-found")
     problem(boss.get(f"{NODES}/nobody"), "not-found")
     problem(boss.get(f"{NODES}/a%00b"), "not-found")
     problem(boss.get("/api/v1/alarms/999999999999999999"), "not-found")
@@ -128,6 +130,7 @@ def test_the_other_errors_of_http(boss, client, keyspace):
         ("regoin=eu", "?regoin"),
         ("state=broken", "?state"),
         ("is_edge=perhaps", "?is_edge"),
+        ("state=", "?state"),
     ],
 )
 def test_a_query_that_cannot_be_meant_is_refused(query, field, boss, keyspace):
@@ -151,6 +154,7 @@ class Hiccup(CirrusError):
         (Hiccup("Not now."), "unavailable", True),
         (NodeStillServes("edge-1", "it is up"), "refused", False),
         (IntegrityError("UNIQUE"), "conflict", False),
+        (OperationalError("secret host"), "unavailable", True),
         (KeyError("secret of ours"), "server-error", False),
     ],
 )
