@@ -12,6 +12,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from accounts.errors import SealingKeyMissing
 from certificates.checks.apart import read_pem_apart, read_pkcs12_apart
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
@@ -113,6 +114,8 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         except CertificateRefused as error:
             more = " Tick “Yes, nevertheless” to install it all the same." if error.confirmable else ""
             self.add_error(self._field(error.field, data), f"{error}{more}")
+        except SealingKeyMissing as error:
+            self.add_error(None, str(error))
         return data
 
     def save(self, commit: bool = True) -> Certificate:

@@ -71,7 +71,12 @@ def deploy(enrollment_id: int) -> Deployed:
         return (
             serve_check(enrollment) if enrollment.current else Deployed("nothing", "there is no certificate")
         )
-    if refusal := refusal_of(enrollment, enrollment.candidate):
+    try:
+        refusal = refusal_of(enrollment, enrollment.candidate)
+    except SealingKeyMissing as error:  # that says nothing of the certificate, and somebody can mend it
+        _alarm(ALARM, enrollment, f"The new certificate waits: {error}")
+        return Deployed("waiting", str(error).rstrip("."))
+    if refusal:
         return _reject(enrollment, enrollment.candidate, refusal)
     if why := reason_not_secured(enrollment):
         _promote(enrollment, enrollment.candidate)
@@ -92,7 +97,8 @@ def refusal_of(enrollment: Enrollment, certificate: Certificate) -> str:
     """Why a certificate must not take the place of the current one, as a sentence; "" where it may.
 
     What somebody has uploaded was judged before their eyes: whether it is older or lacks a name is theirs to
-    say. One that was issued may lack only names that the current one lacks as well.
+    say. One that was issued may lack only names that the current one lacks as well. Raises
+    `SealingKeyMissing`.
     """
     wanted, current = domain_names(enrollment), enrollment.current
     gaps = set(missing(certificate.names, wanted))
@@ -107,7 +113,7 @@ def refusal_of(enrollment: Enrollment, certificate: Certificate) -> str:
             installed=None if uploaded else installed(current),
             confirmed=uploaded,
         )
-    except (CertificateRefused, NotOpened, SealingKeyMissing) as error:
+    except (CertificateRefused, NotOpened) as error:
         return str(error)
     return f"{certificate} was revoked." if certificate.revoked_at else ""
 

@@ -1,5 +1,6 @@
 """What is served until a certificate has been issued: one that nobody trusts, made here."""
 
+import logging
 from datetime import timedelta
 
 from cryptography import x509
@@ -9,11 +10,14 @@ from cryptography.x509.oid import NameOID
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.errors import SealingKeyMissing
 from certificates.checks.material import Material
 from certificates.deployment.storing import certificate_store, domain_names
 from certificates.models import Certificate, Enrollment
 from certificates.renewal.names import missing
 from certificates.renewal.policy import Life
+
+logger = logging.getLogger(__name__)
 
 #: How long one is valid, and with which share left it is made anew.
 LIFETIME, RENEWED_AT = timedelta(days=90), 1 / 3
@@ -36,10 +40,12 @@ def placeholder_ensure(enrollment: Enrollment) -> bool:
         )
         if row is None or not _needed(row):
             return False
-        names = domain_names(row)[:MOST_NAMES]
-        placeholder = certificate_store(
-            make_placeholder(names), source=Certificate.Source.PLACEHOLDER, enrollment=row
-        )
+        made = make_placeholder(domain_names(row)[:MOST_NAMES])
+        try:
+            placeholder = certificate_store(made, source=Certificate.Source.PLACEHOLDER, enrollment=row)
+        except SealingKeyMissing as error:  # no reason to refuse the save that asks for it
+            logger.error("no placeholder is made for %s: %s", row.domain.host, error)
+            return False
         row.current = placeholder
         row.save(update_fields=["current"])
         # Nobody goes back to an older one.

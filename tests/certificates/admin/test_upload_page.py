@@ -83,6 +83,14 @@ def test_a_key_that_stands_among_the_certificates_is_not_shown_again(admin_clien
     assert "BEGIN CERTIFICATE" in again.content.decode()
 
 
+def test_where_nothing_can_be_sealed_it_is_said(admin_client, domain, settings, tmp_path):
+    (tmp_path / "file").touch()
+    nowhere = {"sealing_keys": "", "var_dir": tmp_path / "file"}
+    settings.CIRRUS = settings.CIRRUS.model_copy(update=nowhere)
+    answer = admin_client.post(ADD, pasted(*the_house().bundle(HOST), domains=HOST))
+    assert "There is no sealing key here" in sentences_of(answer)[0]
+
+
 def wrong_uploads():
     house = the_house()
     certificate, key = house.bundle(HOST)

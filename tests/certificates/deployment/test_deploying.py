@@ -1,5 +1,7 @@
 """A certificate on its way to the edges: tried on one, then on all, and taken back where it is not right."""
 
+import base64
+
 import pytest
 
 from alarms.models import Alarm
@@ -145,6 +147,20 @@ def test_what_is_wrong_with_a_certificate_is_found_before_any_edge_sees_it(world
         assert outcome.state == "failed" and why in outcome.sentence
         assert world.enrollment.current == good
     assert edge.document()["current"]["fingerprint"] == good.fingerprint
+
+
+def test_without_its_sealing_key_a_certificate_waits_and_is_not_lost(world, settings):
+    world.add_edge("edge-1")
+    world.start(world.issue())
+    right = settings.CIRRUS
+    other = base64.b64encode(bytes(32)).decode()
+    settings.CIRRUS = right.model_copy(update={"sealing_keys": f"other:{other}"})
+    outcome = world.deploy()
+    assert outcome.state == "waiting" and "CIRRUS_SEALING_KEYS must have every key" in outcome.sentence
+    assert Alarm.objects.open().get().kind == "certificate_deployment"
+    settings.CIRRUS = right
+    assert world.deploy().state == "served"
+    assert not Alarm.objects.open().exists()
 
 
 def test_a_first_certificate_for_other_names_is_none(world):

@@ -51,6 +51,15 @@ def test_a_placeholder_follows_the_names_and_is_renewed(world):
     assert placeholders_ensure() == 0
 
 
+def test_where_nothing_can_be_sealed_a_domain_is_saved_all_the_same(world, settings, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    nowhere = {"sealing_keys": "", "var_dir": tmp_path / "file"}
+    settings.CIRRUS = settings.CIRRUS.model_copy(update=nowhere)
+    domain = DomainFactory(host="shop.example.com", tls=True)
+    assert domain.enrollment.current is None
+    assert "no placeholder is made for shop.example.com" in caplog.text
+
+
 def test_placeholders_that_no_save_has_made_are_made(world):
     assert world.enrollment.current is None
     assert [placeholders_ensure(), placeholders_ensure()] == [1, 0]
