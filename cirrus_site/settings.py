@@ -233,10 +233,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "api.schema.finish",
-    ],
+    "POSTPROCESSING_HOOKS": ["api.schema.finish"],  # choices stand where they are used: no invented names
 }
 CORS_ALLOWED_ORIGINS = CIRRUS.cors_origins
 CORS_URLS_REGEX = r"^/api/"
