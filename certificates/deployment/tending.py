@@ -1,7 +1,7 @@
 """What is done about deployments without being asked: they are resumed, and what edges serve is looked at."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -16,7 +16,6 @@ from certificates.deployment.reaching import document_reach, serving_nodes
 from certificates.deployment.serving import Seen, ask, note_served, seen, targets_of
 from certificates.models import Certificate, Enrollment
 from domains.models import Domain
-from nodes.models import Node
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +67,13 @@ def served_watch(*, now: datetime | None = None) -> dict[str, Seen]:
     targets = [targets_of(each, _current(each), nodes) for each in enrollments]
     answers = iter(ask([target for some in targets for target in some]))
     merged: dict[int, dict[str, Seen]] = {}
+    opened = _opened_alarms()
     for enrollment, some in zip(enrollments, targets, strict=True):
         certificate = _current(enrollment)
         result = seen(certificate, {target.node: next(answers) for target in some})
         found[enrollment.domain.host] = result
         merged.setdefault(certificate.pk, {})[enrollment.domain.host] = result
-        _settle_alarm(enrollment, result, nodes)
+        _settle_alarm(enrollment, result, opened)
     certificates = {each.current_id: _current(each) for each in enrollments}
     for pk, by_host in merged.items():
         note_served(certificates[pk], _together(by_host))
@@ -116,7 +116,13 @@ def _current(enrollment: Enrollment) -> Certificate:
     return enrollment.current
 
 
-def _settle_alarm(enrollment: Enrollment, found: Seen, nodes: list[Node]) -> None:
+def _opened_alarms() -> set[tuple[str, str]]:
+    """(kind, host) of the alarms that a look may clear: asked once, as there are mostly none."""
+    kinds = (ALARM, deploying.UNTRIED)
+    return {*Alarm.objects.open().filter(kind__in=kinds).values_list("kind", "subject")}
+
+
+def _settle_alarm(enrollment: Enrollment, found: Seen, opened: Collection[tuple[str, str]]) -> None:
     host = enrollment.domain.host
     wrong = {name: why for name, why in found.wrong.items() if found.by_node[name].reached}
     if wrong:
@@ -125,9 +131,9 @@ def _settle_alarm(enrollment: Enrollment, found: Seen, nodes: list[Node]) -> Non
         wrong = {name: why for name, why in wrong.items() if name in applied}
     # Read once more: while the handshakes were made, another certificate may have taken its place.
     if not wrong or not Enrollment.objects.filter(pk=enrollment.pk, current=enrollment.current).exists():
-        if not wrong:
+        if not wrong and (ALARM, host) in opened:
             alarm_clear(kind=ALARM, subject=host)
-        if not found.wrong:
+        if not found.wrong and (deploying.UNTRIED, host) in opened:
             alarm_clear(kind=deploying.UNTRIED, subject=host)
         return
     listed = "; ".join(f"{name}: {why}" for name, why in [*wrong.items()][:5])

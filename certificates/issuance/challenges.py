@@ -164,7 +164,8 @@ def challenges_sweep() -> int:
     ended = Order.objects.filter(ended_at__isnull=False, authorizations__value__gt="").distinct()
     for order in ended:
         swept += challenges_withdraw(order)
-    known = set(Authorization.objects.exclude(dns_name="").values_list("dns_name", "value"))
+    shown = Authorization.objects.exclude(dns_name="").exclude(value="")
+    known = set(shown.values_list("dns_name", "value"))
     old = Challenge.objects.filter(created_at__lt=timezone.now() - LEFTOVER).select_related("zone")
     for challenge in old:
         if (f"{challenge.name}.{challenge.zone.apex}", challenge.value) not in known:

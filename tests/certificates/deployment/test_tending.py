@@ -229,6 +229,19 @@ def test_more_than_a_round_takes_turns(world, monkeypatch):
     assert len(rounds[0]) == len(rounds[1]) == 1
 
 
+def test_a_look_at_many_that_are_well_takes_the_same_few_questions(world, django_assert_max_num_queries):
+    world.add_edge("edge-1")
+    hosts = [f"n{number}.example.com" for number in range(12)]
+    for host in hosts:
+        DomainFactory(host=host, tls=True)
+    certificate = world.issue("www.example.com", *hosts)
+    world.deploy(certificate)
+    Enrollment.objects.update(current=certificate)  # the played edge serves the same to everybody
+    assert not any(seen.wrong for seen in served_watch().values())
+    with django_assert_max_num_queries(12):
+        assert len(served_watch()) == 13
+
+
 def test_without_edges_there_is_nothing_to_look_at(world):
     world.deploy(world.issue())
     assert served_watch() == {}
