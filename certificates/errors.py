@@ -17,3 +17,12 @@ class KeyNotOnEdges(CirrusError):
             "it. Give them what “manage.py edge_keys” prints, as CIRRUS_EDGE_KEYS, and reload them; --force "
             "does it all the same."
         )
+
+
+class NoHttps(CirrusError):
+    """A domain that does not serve HTTPS is to have a certificate."""
+
+    def __init__(self, host: str, *, enabled: bool) -> None:
+        self.host = host
+        first = "turn on “Serve HTTPS” (`tls`)" if enabled else "enable it"
+        super().__init__(f"{host} does not serve HTTPS: {first} first.")

@@ -10,6 +10,13 @@ from alarms.api import AlarmViewSet
 from api.documents import PageView, openapi
 from api.operations_api import OperationViewSet
 from api.problem_pages import nothing_here, problem_page
+from certificates.api import (
+    AuthorityViewSet,
+    BackoffViewSet,
+    CertificateViewSet,
+    EnrollmentViewSet,
+    OrderViewSet,
+)
 from dnszones.api import RecordViewSet, SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
 from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
 from edge.api import (
@@ -45,6 +52,11 @@ RESOURCES: dict[str, Any] = {
     f"zones/{APEX}/versions": VersionViewSet,
     "secondaries": SecondaryViewSet,
     "sites": SiteViewSet,
+    "certificates": CertificateViewSet,
+    "enrollments": EnrollmentViewSet,
+    "orders": OrderViewSet,
+    "backoffs": BackoffViewSet,
+    "authorities": AuthorityViewSet,
     "alarms": AlarmViewSet,
     "tokens": TokenViewSet,
     "users": UserViewSet,

@@ -31,7 +31,11 @@ ADMINISTRATORS = frozenset({ADMINISTRATOR, SUPERUSER})
 SUPERUSERS = frozenset({SUPERUSER})
 
 #: Modules of other apps' lines.
-MODULES: tuple[str, ...] = ("tests.api.matrix_domains", "tests.api.matrix_zones")
+MODULES: tuple[str, ...] = (
+    "tests.api.matrix_domains",
+    "tests.api.matrix_zones",
+    "tests.api.matrix_certificates",
+)
 
 
 @dataclass(frozen=True)

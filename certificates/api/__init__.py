@@ -1,0 +1,14 @@
+"""Certificates, what domains are to have, orders and authorities in the API."""
+
+from certificates.api.authorities import AuthorityViewSet
+from certificates.api.certificates import CertificateViewSet
+from certificates.api.enrollments import EnrollmentViewSet
+from certificates.api.orders import BackoffViewSet, OrderViewSet
+
+__all__ = [
+    "AuthorityViewSet",
+    "BackoffViewSet",
+    "CertificateViewSet",
+    "EnrollmentViewSet",
+    "OrderViewSet",
+]
