@@ -79,13 +79,7 @@ class Schema(AutoSchema):
 
     def _add_problems(self, operation: dict[str, Any]) -> None:
         for code in sorted(self._problem_codes()):
-            titles = [problem.title for problem in PROBLEMS.values() if problem.status == code]
-            answer: dict[str, Any] = {
-                "description": "; ".join(titles) + ".",
-                "content": {MEDIA_TYPE: {"schema": PROBLEM}},
-            }
-            if code in (429, 503):
-                answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+            answer = {"$ref": f"#/components/responses/Problem{code}"}
             operation["responses"].setdefault(str(code), answer)
 
     def _problem_codes(self) -> set[int]:
@@ -160,6 +154,18 @@ def _header(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
+def _problem(code: int) -> dict[str, Any]:
+    """The answer with this status, for all operations."""
+    titles = [problem.title for problem in PROBLEMS.values() if problem.status == code]
+    answer: dict[str, Any] = {
+        "description": "; ".join(titles),
+        "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+    }
+    if code in (429, 503):
+        answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return answer
+
+
 def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """What belongs to the document and to no operation."""
     text = {"type": "string"}
@@ -183,6 +189,8 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
             },
         },
     }
+    codes = sorted({problem.status for problem in PROBLEMS.values()} - {500})
+    result["components"]["responses"] = {f"Problem{code}": _problem(code) for code in codes}
     result["components"]["schemas"]["DryRun"] = {
         "type": "object",
         "description": "What a change would do; nothing was done.",
