@@ -65,7 +65,11 @@ def test_an_authority_that_wishes_for_a_renewal_gets_it_and_is_told_what_it_repl
     past = timezone.now() - DAY
     front.windows[first.certificate.ari_id] = (past, past + HOUR)
     assert windows_ask() == 1
+    assert work() == []  # it is brand-new, and so would the next one be
 
+    life = first.certificate.not_after - first.certificate.not_before
+    Certificate.objects.update(created_at=timezone.now() - life / 50)
+    Enrollment.objects.update(next_attempt_at=None)
     (second,) = work()
     assert second.certificate != first.certificate
     assert front.replaced == ["", first.certificate.ari_id]
