@@ -106,10 +106,19 @@ def url_explain(*, question: Question, node: str = "") -> Explanation:
 
     Raises `NotExplained` with what each of them said.
     """
-    if urlsplit(question.url).scheme not in ("http", "https") or not urlsplit(question.url).hostname:
+    if not is_whole(question.url):
         raise NotExplained(f"“{question.url}” is no whole URL, such as http://www.example.com/a.")
     nodes = Node.objects.filter(name=node, is_edge=True) if node else Node.objects.serving()
     return _first_answer(nodes, question, named=node)
+
+
+def is_whole(url: str) -> bool:
+    """Whether a URL names a scheme that edges serve, and a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # http://[
+        return False
 
 
 def _first_answer(nodes: Iterable[Node], question: Question, *, named: str) -> Explanation:

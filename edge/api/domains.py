@@ -18,7 +18,7 @@ from domains.api import DomainViewSet
 from edge.api import examples
 from edge.api.serializers import PublicationStatusSerializer, TrafficSerializer, published
 from edge.errors import TrafficUnknown
-from edge.explain import url_explain
+from edge.explain import is_whole, url_explain
 from edge.explain_admin import WhyForm
 from edge.models import Kind
 from edge.services import objects_republish
@@ -110,6 +110,8 @@ class PublishedDomainViewSet(DomainViewSet):
         form = WhyForm({**said, "method": said["method"] or "GET"}, domain=self.get_object())
         if not form.is_valid():
             raise InvalidQuery({name: str(errors[0]) for name, errors in form.errors.items()})
+        if not is_whole(form.question().url):
+            raise InvalidQuery({"url": "It is a whole URL, or a path that begins with /."})
         found = url_explain(question=form.question(), node=form.cleaned_data["node"])
         require_host(request, str(found.facts.get("domain", "")))
         lines = [{"name": name, "value": value} for name, value in found.lines()]

@@ -121,3 +121,6 @@ def test_why_without_an_edge_says_why_not(keyspace, boss, domain):
     assert answer.status_code == 503
     wrong = boss.get(f"{AT}/why", {"url": "/a", "country": "Nowhere", "headers": "no header"})
     assert {error["field"] for error in wrong.json()["errors"]} == {"?country", "?headers"}
+    for url in ("soft", "http://[", "ftp://www.example.com/"):
+        answer = boss.get(f"{AT}/why", {"url": url})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "?url")

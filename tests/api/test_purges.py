@@ -170,3 +170,10 @@ def test_who_may_only_read_purges_asks_for_none(keyspace, as_role, domain):
     assert as_role("operator", ["purges:read", "domains:write"]).post(AT, what).status_code == 403
     assert as_role("viewer").get(AT).status_code == 200
     assert not Purge.objects.exists()
+
+
+def test_numbers_that_are_none_find_no_purge(keyspace, boss, domain):
+    [purge] = purge_request(domains=[domain], everything=True)
+    found = lambda ids: [row["id"] for row in boss.get(f"{AT}?id__in={ids}").json()["results"]]  # noqa: E731
+    assert found(f"{purge.pk},AAA,{10**30}") == [purge.pk]
+    assert found("AAA") == []
