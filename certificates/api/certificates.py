@@ -25,10 +25,10 @@ from api.serializers import ModelSerializer, Serializer
 from api.viewsets import BaseViewSet, ReadMixin
 from certificates.admin.calendar import endings
 from certificates.api import examples
+from certificates.checks.apart import read_pem_apart, read_pkcs12_apart
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
 from certificates.checks.pem import LONGEST
-from certificates.checks.reading import read_pem, read_pkcs12
 from certificates.deployment.uploading import certificate_upload, domain_of, domains_covered
 from certificates.models import Certificate, Enrollment
 from domains.hostnames import searched_hostname
@@ -289,8 +289,8 @@ def _material(asked: dict[str, Any]) -> Material:
             data = base64.b64decode(asked["pkcs12"], validate=True)
         except (binascii.Error, ValueError) as error:
             raise ValidationError({"pkcs12": ["This is not base64."]}) from error
-        return read_pkcs12(data, password=password)
-    return read_pem(asked["certificate"].encode(), asked.get("key", "").encode(), password=password)
+        return read_pkcs12_apart(data, password=password)
+    return read_pem_apart(asked["certificate"].encode(), asked.get("key", "").encode(), password=password)
 
 
 def _field(field: str, asked: dict[str, Any]) -> str:
