@@ -8,6 +8,7 @@ from unfold.forms import PaginationInlineFormSet
 
 from domains import limits
 from domains.models import CacheCondition, CacheRule
+from domains.parts import NOTHING
 
 
 class RuleRowForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,10 +36,7 @@ class ConditionFormSet(PaginationInlineFormSet):
     def clean(self) -> None:
         """Refuse a rule that does nothing, and what would make the document of the domain too large."""
         if not self.instance.acts and len(self.forms) == len(self.deleted_forms):
-            raise ValidationError(
-                "This rule does nothing: it has no condition and no action. "
-                "Say what it is for, or what it does."
-            )
+            raise ValidationError(NOTHING)
         kept = [form for form in self.forms if form not in self.deleted_forms and not form.errors]
         here = sum(len(form.instance.value_list) for form in kept)
         others = CacheCondition.objects.filter(rule__domain_id=self.instance.domain_id)
