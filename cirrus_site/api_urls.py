@@ -17,6 +17,7 @@ from certificates.api import (
     EnrollmentViewSet,
     OrderViewSet,
 )
+from configuration.api import ConfigViewSet
 from dnszones.api import RecordViewSet, SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
 from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
 from edge.api import (
@@ -61,6 +62,7 @@ RESOURCES: dict[str, Any] = {
     "tokens": TokenViewSet,
     "users": UserViewSet,
     "roles": RoleViewSet,
+    "config": ConfigViewSet,
     "operations": OperationViewSet,
 }
 

@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "edge",
     "dnszones",
     "certificates",
+    "configuration",
     "cirrus_site.apps.CirrusSiteConfig",
 ]
 

@@ -35,6 +35,7 @@ MODULES: tuple[str, ...] = (
     "tests.api.matrix_domains",
     "tests.api.matrix_zones",
     "tests.api.matrix_certificates",
+    "tests.api.matrix_config",
 )
 
 

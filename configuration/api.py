@@ -1,0 +1,156 @@
+"""The configuration in the API: exported, planned and applied."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import dry_run
+from api.filters import refuse_unknown
+from api.limits import BULK
+from api.serializers import Serializer
+from api.viewsets import BaseViewSet
+from configuration.applying import REMOVE_SHARE, config_apply
+from configuration.errors import ConfigInvalid
+from configuration.exporting import config_export
+from configuration.secrets import as_told
+from configuration.sections import SECTIONS
+
+VIEW = [section.right("view") for section in SECTIONS]
+EXAMPLE: dict[str, Any] = {
+    "version": 1,
+    "regions": [{"name": "eu-west", "title": "Western Europe"}],
+    "nodes": [{"name": "edge-1", "region": "eu-west", "ipv4": "192.0.2.1", "state": "up"}],
+    "domains": [
+        {
+            "host": "www.example.com",
+            "aliases": ["example.com"],
+            "origins": [{"scheme": "https", "host": "origin.example.com"}],
+        }
+    ],
+}
+PLAN: dict[str, Any] = {
+    "items": [
+        {
+            "section": "domains",
+            "key": "www.example.com",
+            "change": "changed",
+            "fields": [{"path": "origins[0].host", "before": "192.0.2.80", "after": "origin.example.com"}],
+        }
+    ],
+    "created": 0,
+    "changed": 1,
+    "removed": 0,
+    "notes": [],
+}
+
+
+class ApplySerializer(Serializer):
+    """`document`: as GET /config gives it; secrets stand in it as they are."""
+
+    document = serializers.DictField()
+    prune = serializers.BooleanField(default=False, help_text="Remove what the sections do not name.")
+    remove_share = serializers.FloatField(
+        default=REMOVE_SHARE, min_value=0, max_value=1, help_text="What may go of one kind at once."
+    )
+
+
+class FieldChangeSerializer(Serializer):
+    path = serializers.CharField()
+    before = serializers.JSONField(allow_null=True, help_text="null: its default.")
+    after = serializers.JSONField(allow_null=True)
+
+
+class ItemChangeSerializer(Serializer):
+    section = serializers.CharField()
+    key = serializers.CharField()
+    change = serializers.ChoiceField(choices=["created", "changed", "removed"])
+    fields = FieldChangeSerializer(many=True)  # type: ignore[assignment]
+
+
+class PlanSerializer(Serializer):
+    items = ItemChangeSerializer(many=True)
+    created = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    notes = serializers.ListField(child=serializers.CharField())
+
+
+class ConfigViewSet(BaseViewSet):
+    """Regions, nodes, authorities, zones, domains and secondaries in one document."""
+
+    resource = "config"
+    serializer_class = ApplySerializer
+    body_limit = BULK
+    pagination_class = None
+    #: What is added, changed and deleted needs its own right besides.
+    action_rights = {"list": VIEW, "plan": VIEW, "apply": VIEW}
+    rehearsed = ["apply"]
+    example = EXAMPLE
+    examples = {
+        "list": {"response": EXAMPLE},
+        "plan": {"request": {"document": EXAMPLE}, "response": PLAN},
+        "apply": {"request": {"document": EXAMPLE, "prune": False}, "response": PLAN},
+    }
+
+    @extend_schema(responses=serializers.DictField(), filters=False)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """All of it, without secrets; what has its default is left out."""
+        refuse_unknown(request, set())
+        return Response(config_export())
+
+    @extend_schema(request=ApplySerializer, responses=PlanSerializer)
+    @action(detail=False, methods=["post"])
+    def plan(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What `apply` would do, field by field; nothing is done."""
+        refuse_unknown(request, set())
+        return self._apply(plan_only=True)
+
+    @extend_schema(request=ApplySerializer, responses=PlanSerializer)
+    @action(detail=False, methods=["post"])
+    def apply(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Have everything as the document says, in one transaction. A section that it lacks is not touched.
+
+        Refused (409) where more than `remove_share` of one kind would go.
+        """
+        return self._apply(plan_only=dry_run.is_wanted(request))
+
+    def _apply(self, *, plan_only: bool) -> Response:
+        asked = ApplySerializer(data=self.request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            plan = config_apply(
+                **asked.validated_data, reveal=as_told, user=self.request.user, plan_only=plan_only
+            )
+        except ConfigInvalid as error:
+            raise ValidationError({"document": _nested(error.errors)}) from error
+        items = [
+            {
+                "section": item.section,
+                "key": item.key,
+                "change": item.change,
+                "fields": [
+                    {"path": each.path, "before": each.before, "after": each.after} for each in item.fields
+                ],
+            }
+            for item in plan.items
+        ]
+        counts = {word: plan.count(word) for word in ("created", "changed", "removed")}
+        return Response({"items": items, **counts, "notes": plan.notes})
+
+
+def _nested(errors: dict[str, str]) -> dict[str, Any]:
+    """`domains[3].origins[0].port` as the problem's pointer /document/domains/3/origins/0/port."""
+    found: dict[str, Any] = {}
+    for path, said in errors.items():
+        *names, last = path.replace("]", "").replace("[", ".").split(".")
+        at = found
+        for name in names:
+            inner = at.setdefault(name, {})
+            at = inner if isinstance(inner, dict) else at
+        at[last or "non_field_errors"] = [said]
+    return found

@@ -1,0 +1,265 @@
+"""From the document to SQL: in one transaction, compared before and after, and refused where it removes
+too much. A plan is the same, rolled back."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError, RestrictedError
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.fields import get_error_detail
+
+from cirrus_site.errors import CirrusError
+from configuration.comparing import Documents, Plan, compare, lost
+from configuration.errors import ConfigInvalid, RemovesTooMuch
+from configuration.exporting import VERSION, Items, items_read, plain
+from configuration.secrets import Reveal
+from configuration.sections import BY_NAME, SECTIONS, Section, concise
+
+#: What may go of one kind of things at once, unless somebody says otherwise.
+REMOVE_SHARE = 0.3
+#: What a step may fail with.
+WRONG = (ValidationError, DjangoValidationError, IntegrityError, ProtectedError, RestrictedError, CirrusError)
+#: Django's verb for each change.
+VERBS = {"created": "add", "changed": "change", "removed": "delete"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One item that is put or removed. `path`: where it stands in the document."""
+
+    path: str
+    section: Section
+    key: str
+    do: Callable[[], None]
+
+
+@dataclass
+class Wanted:
+    """What a document asks for. `items`: section → key → (path, item)."""
+
+    items: dict[str, dict[str, tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def config_apply(
+    *,
+    document: Any,
+    reveal: Reveal,
+    user: Any,
+    plan_only: bool = False,
+    prune: bool = False,
+    remove_share: float = REMOVE_SHARE,
+) -> Plan:
+    """Have everything as the document says; what came, or would come, of it.
+
+    `user` is who does it: their rights are asked for. `prune`: remove what a section that is there does not
+    name. `remove_share`: what may go of one kind at once. Raises `ConfigInvalid`, `RemovesTooMuch`,
+    `PermissionDenied`; nothing is done then.
+    """
+    wanted = read(document, reveal)
+    if wanted.errors:
+        raise ConfigInvalid(wanted.errors)
+    with transaction.atomic():
+        before = items_read(wanted.items)
+        view = SimpleNamespace(secret="", made=[])
+        steps = list(_steps(wanted, before, prune, _context(user, view)))
+        _carry_out(steps)
+        after = items_read(wanted.items) if steps else before
+        plan = compare(before, after)
+        plan.notes += [f"secondaries {name}: a new key was made." for name in view.made]
+        _require_rights(plan, user)
+        _guard(before, after, plan, remove_share)
+        if plan_only:
+            transaction.set_rollback(True)
+    return plan
+
+
+def read(document: Any, reveal: Reveal) -> Wanted:
+    """The items of a document by key, their secrets revealed; what is wrong with its form is in `errors`."""
+    wanted = Wanted()
+    if not isinstance(document, dict):
+        wanted.errors[""] = "It is no object with sections."
+        return wanted
+    if document.get("version") != VERSION:
+        wanted.errors["version"] = f"It is {VERSION} for this Cirrus."
+    for name in document:
+        if name != "version" and name not in BY_NAME:
+            wanted.errors[str(name)] = f"There is no such section; there are: {', '.join(BY_NAME)}."
+    for section in SECTIONS:
+        if section.name in document:
+            wanted.items[section.name] = {}
+            _read_section(section, document[section.name], wanted, reveal)
+    return wanted
+
+
+def _read_section(section: Section, items: Any, wanted: Wanted, reveal: Reveal) -> None:
+    if not isinstance(items, list):
+        wanted.errors[section.name] = "It is no list."
+        return
+    found = wanted.items[section.name]
+    for place, item in enumerate(items):
+        path = f"{section.name}[{place}]"
+        key = item.get(section.key) if isinstance(item, dict) else None
+        if not isinstance(key, str) or not key:
+            wanted.errors[f"{path}.{section.key}"] = "Each item has one, and it is a text."
+            continue
+        if (key := section.form(key)) in found:
+            wanted.errors[f"{path}.{section.key}"] = f"{key} is {found[key][0]} already."
+            continue
+        item = plain(item)
+        for name in {*section.secrets} & {*item}:
+            try:
+                item[name] = reveal(item[name])
+            except ValueError as error:
+                wanted.errors[f"{path}.{name}"] = str(error)
+        found[key] = (path, item)
+
+
+def _steps(wanted: Wanted, before: Items, prune: bool, context: dict[str, Any]) -> Iterator[Step]:
+    """What is to be done: removals, then what is new or other, in the order of the sections."""
+    if prune:
+        for section in reversed(SECTIONS):
+            for key in before.get(section.name, {}):
+                if key not in wanted.items[section.name]:
+                    yield Step(f"{section.name} {key}", section, key, _removal(section, key))
+    for section in SECTIONS:
+        there = before.get(section.name, {})
+        for key, (path, item) in wanted.items.get(section.name, {}).items():
+            if key not in there or not _is_there(section, item, there[key]):
+                yield Step(path, section, key, _put(section, key, item, context))
+
+
+def _is_there(section: Section, item: dict[str, Any], there: dict[str, Any]) -> bool:
+    """Whether an item says what is there, so that nothing needs to be done; False where it is not clear."""
+    if {*section.secrets} & {*item}:
+        return False
+    kept = {name: value for name, value in there.items() if name not in section.once}
+    said = {name: value for name, value in item.items() if name not in section.once}
+    if "access_name" in kept:
+        said.setdefault("access_name", kept["access_name"])
+    try:
+        return concise(section, said) == kept
+    except (AttributeError, KeyError, TypeError, ValueError):  # of another form than what is there
+        return False
+
+
+def _put(section: Section, key: str, item: dict[str, Any], context: dict[str, Any]) -> Callable[[], None]:
+    def put() -> None:
+        view = context["view"]
+        view.secret = ""
+        row = section.rows.filter(**{section.key: key}).first()
+        data = item if row is None else {n: value for n, value in item.items() if n not in section.once}
+        serializer = section.serializer(row, data=data, context=context)
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        if view.secret:
+            view.made.append(key)
+
+    return put
+
+
+def _removal(section: Section, key: str) -> Callable[[], None]:
+    def remove() -> None:
+        if row := section.rows.filter(**{section.key: key}).first():
+            row.delete()
+
+    return remove
+
+
+def _carry_out(steps: list[Step]) -> None:
+    """Do all steps. One that cannot be done yet (what it needs, or what stands in its way, comes later in the
+    document) is tried again after the others. Raises `ConfigInvalid`."""
+    _make_regions(steps)
+    left = steps
+    while left:
+        errors: list[tuple[Step, Exception]] = []
+        for step in left:
+            try:
+                with transaction.atomic():
+                    step.do()
+            except WRONG as error:
+                errors.append((step, error))
+        if len(errors) == len(left):
+            found: dict[str, str] = {}
+            for step, why in errors:
+                found |= described(why, step.path)
+            raise ConfigInvalid(found)
+        left = [step for step, _ in errors]
+
+
+def _make_regions(steps: list[Step]) -> None:
+    """Make the regions that are new, so that they can name each other as backups."""
+    for step in steps:
+        if step.section.name == "regions" and not step.path.startswith("regions "):
+            model = step.section.model._default_manager
+            if not model.filter(name=step.key).exists():
+                try:
+                    with transaction.atomic():
+                        row = step.section.model(name=step.key)
+                        row.full_clean()
+                        row.save()
+                except WRONG:
+                    pass  # the step itself says what is wrong
+
+
+def described(error: Exception, path: str) -> dict[str, str]:
+    """An error as path → sentence."""
+    if isinstance(error, DjangoValidationError):
+        error = ValidationError(get_error_detail(error))
+    if isinstance(error, ValidationError):
+        return {where: " ".join(said) for where, said in _flat(error.detail, path)}
+    if isinstance(error, ProtectedError | RestrictedError):
+        objects = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+        some = ", ".join(sorted(f"{row._meta.verbose_name} {row}" for row in objects)[:5])
+        return {path: f"It cannot be removed: {some} needs it."}
+    return {path: str(error) if isinstance(error, CirrusError) else "Something else has this name already."}
+
+
+def _flat(detail: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+    """The leaves of DRF's errors; places of lists are keys that are numbers, or places of a list."""
+    if isinstance(detail, Mapping):
+        for name, each in detail.items():
+            yield from _flat(each, _below(path, str(name)))
+    elif isinstance(detail, list) and any(isinstance(each, dict | list) for each in detail):
+        for place, each in enumerate(detail):
+            if each:
+                yield from _flat(each, f"{path}[{place}]")
+    else:
+        said = detail if isinstance(detail, list) else [detail]
+        yield path, [str(each) for each in said]
+
+
+def _below(path: str, name: str) -> str:
+    if name == "non_field_errors":
+        return path
+    return f"{path}[{name}]" if name.isdigit() else f"{path}.{name}"
+
+
+def _context(user: Any, view: Any) -> dict[str, Any]:
+    """What serializers know of whoever asks."""
+    return {"request": SimpleNamespace(user=user, auth=None), "view": view}
+
+
+def _require_rights(plan: Plan, user: Any) -> None:
+    for right in sorted({BY_NAME[item.section].right(VERBS[item.change]) for item in plan.items}):
+        if not user.has_perm(right):
+            raise PermissionDenied(f"{user.get_username()} has not the right {right}.")
+
+
+def _guard(before: Documents, after: Documents, plan: Plan, share: float) -> None:
+    for section in SECTIONS:
+        if section.name not in before:
+            continue
+        there = len(before[section.name])
+        _check(section.name, plan.count("removed", section.name), there, share)
+        for part in section.counted:
+            _check(f"{part} of {section.name}", *lost(before, after, section.name, part), share)
+
+
+def _check(what: str, removed: int, there: int, share: float) -> None:
+    if removed and removed > share * there:
+        raise RemovesTooMuch(what, removed, there, share)
