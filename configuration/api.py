@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -97,7 +98,7 @@ class ConfigViewSet(BaseViewSet):
         "apply": {"request": {"document": EXAMPLE, "prune": False}, "response": PLAN},
     }
 
-    @extend_schema(responses=serializers.DictField(), filters=False)
+    @extend_schema(responses=OpenApiTypes.OBJECT, filters=False)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """All of it, without secrets; what has its default is left out."""
         refuse_unknown(request, set())
