@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from dnszones.forms import SiteForm
-from dnszones.models import Site
+from dnszones.models import Site, Zone
 from dnszones.services import access_name
 from dnszones.steering_admin import SteeringMixin
 from domains.hostnames import display_hostname, searched_hostname
@@ -99,6 +99,8 @@ class AnsweredDomainAdmin(PublishedDomainAdmin):
 
     @display(description="DNS")
     def dns_name(self, domain: Domain) -> str:
+        if not domain.pk and Zone.objects.filter(serves_sites=True).exists():
+            return "Once it is saved, the name to point a CNAME at stands here."
         name = access_name(domain) if domain.pk else ""
         if not name:
             return "There is no zone that gives access names, so its DNS is kept elsewhere."

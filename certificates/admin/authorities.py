@@ -152,5 +152,6 @@ def authority_line(authority: Authority) -> PublicationStatus:
             "pending", f"wants to be left alone until {clock(authority.retry_after)}{why}"
         )
     if authority.failures:
-        return PublicationStatus("pending", f"asked; it has failed {authority.failures} times in a row{why}")
+        times = f"{authority.failures} times in a row" if authority.failures > 1 else "once"
+        return PublicationStatus("pending", f"asked; it has failed {times}{why}")
     return PublicationStatus("ok", "asked")

@@ -20,6 +20,7 @@ from certificates.checks.pem import LONGEST, require_size
 from certificates.deployment.uploading import Uploaded, certificate_upload, domain_of, domains_covered
 from certificates.issuance.revocation import REASONS
 from certificates.models import Authority, Certificate
+from certificates.services.external_accounts import external_account_problem
 from domains.models import Domain
 
 #: What people read of the reasons of RFC 5280 section 5.3.1.
@@ -191,11 +192,11 @@ class AuthorityForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """An external account is a key id and a key, or neither."""
         data: dict[str, Any] = super().clean() or {}
-        has_key = bool(data.get("eab_secret") or self.instance.eab_key)
-        if data.get("eab_kid") and not has_key:
-            self.add_error("eab_secret", "An external account needs its HMAC key too.")
-        if data.get("eab_secret") and not data.get("eab_kid"):
-            self.add_error("eab_kid", "An external account needs its key id too.")
+        kid, entered = data.get("eab_kid", ""), data.get("eab_secret", "")
+        has_key = bool(entered or (kid and self.instance.eab_key))
+        fields = {"eab_kid": "eab_kid", "eab_key": "eab_secret"}
+        for field, sentence in external_account_problem(kid=kid, key=has_key, entered=entered).items():
+            self.add_error(fields[field], sentence)
         return data
 
 

@@ -71,7 +71,7 @@ class AuthoritySerializer(ModelSerializer[Authority]):
             raise ValidationError({"name": ["Its secrets are sealed for its name, which it keeps."]})
         kid = attrs.get("eab_kid", before.eab_kid if before else "")
         has_key = bool(key or (kid and before and before.eab_key))
-        if problem := external_account_problem(kid=kid, key=has_key):
+        if problem := external_account_problem(kid=kid, key=has_key, entered=key):
             raise ValidationError({name: [said] for name, said in problem.items()})
         return {**attrs, "eab_key": key}
 

@@ -168,7 +168,7 @@ def enrollment_open(*, enrollment: Enrollment, now: datetime, force: bool = Fals
     The enrollment comes out of `tended`.
     """
     planned = enrollment_plan(enrollment, now=now)
-    if planned.needed_at > now and not force and enrollment.attempts:
+    if planned.needed_at > now and not force and (enrollment.attempts or enrollment.problem):
         # What has failed is not needed any more: the name that it was about has gone, for example.
         enrollment_schedule(enrollment, attempts=0, first_failed_at=None, problem="")
     if planned.at > now and not force:
@@ -214,7 +214,8 @@ def _wait(
     enrollment: Enrollment, later: Later, authorities: Sequence[Authority], names: int, now: datetime
 ) -> None:
     if later.at is not None:
-        enrollment_schedule(enrollment, next_attempt_at=later.at)
+        problem = enrollment.problem or resting_problem(authorities, now=now)
+        enrollment_schedule(enrollment, next_attempt_at=later.at, problem=problem)
         return
     # Nothing changes by itself here, so there is an alarm soon, however few attempts there were.
     enrollment_schedule(
@@ -224,6 +225,12 @@ def _wait(
         attempts=max(enrollment.attempts + 1, ATTEMPTS),
         first_failed_at=enrollment.first_failed_at or now,
     )
+
+
+def resting_problem(authorities: Sequence[Authority], *, now: datetime) -> str:
+    """Why nobody may be asked just now, as a sentence."""
+    resting = [item for item in authorities if item.open_until and item.open_until > now and item.problem]
+    return "No authority may be asked now" + (f": {resting[0].problem}" if resting else ".")
 
 
 def nobody_problem(authorities: Sequence[Authority], names: int) -> str:

@@ -249,6 +249,13 @@ def test_the_page_of_a_domain_says_what_to_point_a_cname_at(admin_client, zone):
     assert f"{domain.access_name}.a.example" in text_of(admin_client.get(change(domain)))
 
 
+def test_the_page_of_a_new_domain_says_whether_it_will_have_such_a_name(admin_client, zone):
+    add = "/admin/domains/domain/add/"
+    assert "Once it is saved, the name to point a CNAME at stands here." in text_of(admin_client.get(add))
+    Zone.objects.all().delete()
+    assert "no zone that gives access names" in text_of(admin_client.get(add))
+
+
 def test_overrides_are_edited_on_the_page_of_the_site(admin_client, zone):
     one, other = NodeFactory(name="edge-1"), NodeFactory(name="edge-2")
     DomainFactory(host="www.b.example")

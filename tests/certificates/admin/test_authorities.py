@@ -84,6 +84,10 @@ def test_an_external_account_is_two_things(admin_client, keyspace):
     assert sentences_of(admin_client.post(ADD, form(eab_secret="x"))) == [
         "An external account needs its key id too."
     ]
+    for cut in ("not base64 !!", "zWNDZ"):
+        assert sentences_of(admin_client.post(ADD, form(eab_kid="kid-1", eab_secret=cut))) == [
+            "This is no HMAC key (base64url: letters, digits, - and _): copy all of it."
+        ]
 
 
 def test_its_state_says_whether_it_is_asked(admin_client, keyspace):
@@ -91,6 +95,7 @@ def test_its_state_says_whether_it_is_asked(admin_client, keyspace):
     later = timezone.now() + timedelta(hours=1)
     for change, words in (
         ({}, "asked"),
+        ({"failures": 1, "problem": "It has trouble."}, "asked; it has failed once: It has trouble"),
         ({"failures": 2, "problem": "It has trouble."}, "failed 2 times in a row: It has trouble"),
         ({"failures": 3, "open_until": later}, "not asked before"),
         ({"failures": 0, "open_until": None, "retry_after": later}, "wants to be left alone until"),

@@ -7,7 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from certificates.management.commands.upload_certificate import PASSWORD
 from certificates.models import Certificate, Enrollment
+from cirrus_site.config import read_config
 from tests.certificates.house import DAY, NOW, key_pem, new_key, the_house
 from tests.factories import DomainFactory, HostNameFactory
 from tests.pages import messages_of, sentences_of
@@ -154,6 +156,23 @@ def test_the_commands_upload_export_and_revert(domain, tmp_path, capsys):
     assert "until" in capsys.readouterr().out
     call_command("export_certificate", HOST)
     assert paths["first"].read_text().startswith(capsys.readouterr().out)
+
+
+def test_the_command_reads_the_password_from_an_environment_that_our_settings_bear(
+    domain, tmp_path, monkeypatch
+):
+    certificate, key = the_house().bundle(HOST)
+    private = serialization.load_pem_private_key(key, None)
+    sealed = serialization.BestAvailableEncryption(b"secret")
+    (tmp_path / "chain.pem").write_bytes(certificate)
+    (tmp_path / "key.pem").write_bytes(
+        private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+    )
+    monkeypatch.setenv(PASSWORD, "secret")
+    call_command("upload_certificate", tmp_path / "chain.pem", key=tmp_path / "key.pem")
+
+    assert Certificate.objects.filter(source=Certificate.Source.UPLOAD).count() == 1
+    read_config({PASSWORD: "secret"})
 
 
 def test_the_commands_say_what_is_wrong(domain, tmp_path):

@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from certificates.issuance.outcomes import FailureKind, Issued
-from certificates.models import Order
+from certificates.models import Authority, Order
+from certificates.services.enrollments import enrollments_release
 from certificates.services.tending import CLAIM, certificates_tend, orders_settle
 from tests.certificates.renewal.rows import (
     authority,
@@ -253,6 +254,41 @@ def test_without_an_authority_it_says_so():
     enrollment.refresh_from_db()
 
     assert enrollment.problem == "No certificate authority is enabled for it: add or enable one."
+
+
+def resting():
+    """The only authority, which is left alone for an hour; to save one would end that."""
+    found = authority()
+    Authority.objects.update(open_until=timezone.now() + HOUR, failures=3, problem="one cannot be asked.")
+    return found
+
+
+def test_while_every_authority_is_left_alone_it_says_so_until_one_is_asked():
+    one = resting()
+    enrollment = enrolled()
+    assert tend() == []
+    enrollment.refresh_from_db()
+    assert enrollment.problem == "No authority may be asked now: one cannot be asked."
+
+    enrollments_release(authority=one)
+    ended(tend()[0], Issued(certificate(enrollment)))
+    orders_settle(now=timezone.now())
+    enrollment.refresh_from_db()
+    assert enrollment.problem == ""
+
+
+def test_what_nobody_could_be_asked_for_is_forgotten_with_the_name_that_it_was_about():
+    resting()
+    enrollment = enrolled(aliases=["shop.example"])
+    serving(enrollment, names=["www.shop.example"])
+    assert tend() == []
+    enrollment.refresh_from_db()
+    assert enrollment.problem
+
+    enrollment.domain.hostnames.get(name="shop.example").delete()
+    assert tend(in_=2 * HOUR) == []
+    enrollment.refresh_from_db()
+    assert enrollment.problem == ""
 
 
 def test_the_authority_that_was_chosen_is_asked_alone():
