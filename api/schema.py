@@ -4,12 +4,16 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import force_instance
 from rest_framework.permissions import SAFE_METHODS
 
+from api.idempotency import KEY
 from api.permissions import rights_for, scope_for
 from api.problems import MEDIA_TYPE, PROBLEMS, TYPES_AT
 from api.scopes import RESOURCES
+from api.serializers import StrictMixin
 
+KEY_OR_QUOTED = f'^({KEY.pattern}|"{KEY.pattern}")$'
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 REHEARSAL = {"$ref": "#/components/schemas/DryRun"}
 
@@ -50,6 +54,21 @@ class Schema(AutoSchema):
                 _add_rehearsal(operation["responses"])
         return operation
 
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "request" and isinstance(force_instance(serializer), StrictMixin):  # type: ignore[no-untyped-call]
+            schema["additionalProperties"] = False
+        return schema
+
+    def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: str) -> Any:
+        """What only Cirrus writes may be sent back, with any value: it counts nothing."""
+        properties = schema.get("properties", {})
+        ignored = [name for name, one in properties.items() if one.get("readOnly")]
+        schema = super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "request" and schema.get("additionalProperties") is False:
+            schema.setdefault("properties", {}).update({name: {"readOnly": True} for name in ignored})
+        return schema
+
     @property
     def _action(self) -> str:
         return getattr(self.view, "action", "") or ""
@@ -59,7 +78,7 @@ class Schema(AutoSchema):
         detail = "{" in self.path
         if self.method == "POST":
             key = _header("Idempotency-Key", "A key of yours; the same request again is then done once.")
-            key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"}
+            key["schema"] |= {"minLength": 1, "maxLength": 257, "pattern": KEY_OR_QUOTED}
             parameters.append(key)
         if detail and self._action in ("update", "partial_update", "destroy"):
             parameters.append(_header("If-Match", "The ETag that must be there: else 412."))

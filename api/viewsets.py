@@ -58,10 +58,11 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS:
             refuse_unknown(request, {dry_run.PARAMETER})
-            keyed = request.method == "POST" and idempotency.HEADER in request.headers
-            if keyed and not dry_run.is_wanted(request):
-                handler: Any = self.post  # type: ignore[has-type]
-                self.post = partial(idempotency.once, handler)
+            if request.method == "POST" and idempotency.HEADER in request.headers:
+                idempotency.key_of(request)  # it is looked at, also where it is not used
+                if not dry_run.is_wanted(request):
+                    handler: Any = self.post  # type: ignore[has-type]
+                    self.post = partial(idempotency.once, handler)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
