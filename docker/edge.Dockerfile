@@ -20,6 +20,7 @@ COPY alarms ./alarms
 COPY api ./api
 COPY certificates ./certificates
 COPY cirrus_site ./cirrus_site
+COPY configuration ./configuration
 COPY dnszones ./dnszones
 COPY domains ./domains
 COPY edge ./edge

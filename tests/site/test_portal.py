@@ -66,7 +66,7 @@ def test_strangers_see_the_login_page_and_nothing_else(client, keyspace):
 def test_the_only_addresses_outside_the_portal_are_known():
     names = {str(pattern.pattern) for pattern in get_resolver().url_patterns}
 
-    assert names == {"", "admin/", "healthz", "metrics"}
+    assert names == {"", "admin/", "api/v1/", "healthz", "metrics"}
 
 
 def test_the_root_leads_to_the_portal(client):
