@@ -7,6 +7,16 @@ stands there with its reason, so that nothing is forgotten by accident.
 from dataclasses import dataclass, field
 from typing import Any
 
+from certificates.api import (
+    AuthorityViewSet,
+    BackoffViewSet,
+    CertificateViewSet,
+    EnrollmentViewSet,
+    OrderViewSet,
+)
+from certificates.api.certificates import UploadSerializer
+from dnszones.api import SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
+from dnszones.api.serializers import StateSerializer
 from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
 from edge.api import ChangeViewSet, OutboxViewSet, PublishedDomainViewSet, PublishedNodeViewSet
 from edge.purges.api import PurgeViewSet
@@ -144,6 +154,108 @@ PARITY: dict[str, Parity] = {
         RegionViewSet, names={"regionbackup.backup": "backups", "regionbackup.position": "backups"}
     ),
     "nodes.NodeEvent": Parity(StateChangeViewSet, api_only={"id": "addresses it"}),
+    "dnszones.Zone": Parity(
+        ZoneViewSet,
+        names={f"nameserver.{name}": f"nameservers.{name}" for name in ("name", "ipv4", "ipv6")},
+        portal_only={
+            f"record.{name}": "/zones/{apex}/records: there may be many"
+            for name in ("name", "type", "ttl", "value")
+        },
+        api_only=dict.fromkeys(
+            ("serial", "built_at", "refusal", "warnings"), "the panel above the portal's form"
+        ),
+        actions={
+            "publish_anyway": "publish_anyway",
+            "publish_this_anyway": "publish_anyway",
+            "dnszones_zone_status": "status",
+        },
+    ),
+    "dnszones.ZoneVersion": Parity(
+        VersionViewSet,
+        names={"changed_list": "changed_names", "node_list": "nodes"},
+        portal_only={"zone": "is in the address"},
+    ),
+    "dnszones.Secondary": Parity(
+        SecondaryViewSet,
+        names={
+            "secret": "tsig_secret",
+            **{
+                f"secondarystate.{name}": name
+                for name in ("zone", "serial", "soa_serial", "seen_at", "behind_since", "error")
+            },
+        },
+        api_only={"secondary": "the page is one of it", "asked_at": "the portal shows when it answered"},
+        api_actions={"states": "a list on its page", "rotate_key": "its key, entered or made"},
+        serializers=(StateSerializer,),
+    ),
+    "dnszones.Site": Parity(
+        SiteViewSet,
+        names={"access": "access_name"},
+        actions={"who_serves": "explain", "spread": "summary"},
+    ),
+    "certificates.Authority": Parity(
+        AuthorityViewSet,
+        names={
+            "eab_secret": "eab_key",
+            "eab": "has_eab_key",
+            "authorityaccount.staging": "accounts.staging",
+            "authorityaccount.url": "accounts.url",
+        },
+        api_only={"created_at": "when it was made", "updated_at": "when it was changed"},
+        actions={"test_connection": "test", "well_known": "-a list to begin with, for people"},
+    ),
+    "certificates.Certificate": Parity(
+        CertificateViewSet,
+        names={
+            "certificate_text": "certificate",
+            "certificate_file": "certificate",
+            "key_text": "key",
+            "key_file": "key",
+            "pkcs12_file": "pkcs12",
+            "name_list": "names",
+            "served_list": "served",
+            "left": "not_after",
+            "used_by": ("used_by.host", "used_by.use"),
+        },
+        api_only={
+            "id": "addresses it",
+            "authority": "the portal shows the issuer",
+            "staging": "the portal shows the issuer",
+        },
+        actions={"calendar": "calendar", "certificates_calendar": "calendar", "export": "chain"},
+        serializers=(UploadSerializer,),
+    ),
+    "certificates.Enrollment": Parity(
+        EnrollmentViewSet,
+        names={"domain": "host"},
+        api_only={
+            **{
+                f"{which}.{name}": "the panel on the page of the domain"
+                for which in ("current", "being_tried", "previous")
+                for name in ("id", "names", "source", "issuer", "not_after", "fingerprint")
+            },
+            **dict.fromkeys(("order", "next_step", "being_tried_on"), "the panel on the page of the domain"),
+        },
+        api_actions=dict.fromkeys(
+            ("status", "delegation", "chain", "issue", "revert", "revoke"), "the page of the domain"
+        ),
+    ),
+    "certificates.Order": Parity(
+        OrderViewSet,
+        names={
+            "name_list": "names",
+            **{
+                f"authorization.{name}": f"authorizations.{name}"
+                for name in ("name", "wildcard", "challenge_type", "dns_name", "state")
+            },
+        },
+        api_only={
+            "id": "addresses it",
+            "host": "the portal's title has the names",
+            "certificate": "the portal leads there by the domain",
+        },
+    ),
+    "certificates.Backoff": Parity(BackoffViewSet, api_only={"id": "addresses it"}),
 }
 
 #: Models of the portal without a resource → why.
@@ -153,14 +265,13 @@ WITHOUT: dict[str, str] = {
     "django_celery_beat.CrontabSchedule": "part of the schedule",
     "django_celery_beat.ClockedSchedule": "part of the schedule",
     "django_celery_beat.SolarSchedule": "part of the schedule",
+    "dnszones.Challenge": "is made and withdrawn by orders, and answered by the DNS itself",
+    "certificates.TicketKey": "keys make themselves, and nobody needs to see more than that",
 }
 
 #: Models whose resources are made elsewhere and have no line yet.
 JOINING: set[str] = {
     *("accounts.Token", "accounts.User", "auth.Group", "alarms.Alarm"),
-    *("dnszones.Secondary", "dnszones.Site", "dnszones.Zone", "dnszones.ZoneVersion", "dnszones.Challenge"),
-    *("certificates.Authority", "certificates.Certificate", "certificates.Enrollment", "certificates.Order"),
-    *("certificates.Backoff", "certificates.TicketKey"),
 }
 
 #: Parts of domains, whose fields must be those of their inlines.
