@@ -48,20 +48,36 @@ class Deployed:
 
 
 def deploy_start(enrollment: Enrollment, certificate: Certificate) -> None:
-    """Begin to bring a certificate to all edges of its domain; one that is on its way is replaced.
+    """Begin to bring a certificate to all edges of its domain; another one that is on its way is taken back.
 
     Safe inside a transaction, and as often as one likes: a worker is woken after the commit.
     """
     with transaction.atomic():
         row = Enrollment.objects.select_for_update(of=("self",)).get(pk=enrollment.pk)
-        if certificate.pk not in (row.current_id, row.candidate_id):
-            row.candidate, row.candidate_node = certificate, ""
+        # What is served already needs no trial: it stays, and nothing else is to take its place.
+        candidate = None if certificate.pk == row.current_id else certificate
+        if row.candidate_id != (candidate.pk if candidate else None):
+            row.candidate, row.candidate_node = candidate, ""
             row.save(update_fields=["candidate", "candidate_node"])
+        trials_forget(enrollment)
     transaction.on_commit(partial(wake, enrollment.pk), robust=True)
+
+
+def trials_forget(enrollment: Enrollment) -> None:
+    """Clear what was said of earlier trials: something else is wanted now."""
+    for kind in (ALARM, UNTRIED):
+        alarm_clear(kind=kind, subject=enrollment.domain.host)
+
+
+def refusal_forget(enrollment: Enrollment) -> None:
+    """Clear the alarm about a certificate that was taken back: another is asked for, or served."""
+    alarm_clear(kind=ALARM, subject=enrollment.domain.host)
 
 
 def deploy(enrollment_id: int) -> Deployed:
     """Bring the deployment of an enrollment as far as it goes now. Never inside a transaction."""
+    # No signal: the edges see none of it.
+    Enrollment.objects.filter(pk=enrollment_id).update(deployment_at=timezone.now())
     enrollment = (
         Enrollment.objects.select_related("domain", "candidate", "current").filter(pk=enrollment_id).first()
     )
@@ -163,7 +179,6 @@ def _try(enrollment: Enrollment, certificate: Certificate, nodes: list[Node]) ->
         targets = targets_of(enrollment, certificate, [node])
         served = ask_until(targets, certificate.fingerprint, patience=SERVE_PATIENCE)[node.name]
         if served.fingerprint == certificate.fingerprint:
-            alarm_clear(kind=ALARM, subject=enrollment.domain.host)
             return None
         if served.reached:
             found = seen(certificate, {node.name: served})
@@ -230,6 +245,7 @@ def _promote(enrollment: Enrollment, certificate: Certificate) -> bool:
         row.save(update_fields=["current", "candidate", "candidate_node", "previous", "issued_at"])
         if counts(certificate):
             row.certificates.filter(source=Certificate.Source.PLACEHOLDER).delete()
+        refusal_forget(enrollment)
     enrollment.current, enrollment.candidate, enrollment.candidate_node = certificate, None, ""
     logger.info(
         "certificate_deployed host=%s fingerprint=%s", enrollment.domain.host, certificate.fingerprint

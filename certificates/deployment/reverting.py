@@ -6,6 +6,7 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
+from certificates.deployment.deploying import trials_forget
 from certificates.deployment.errors import NotReverted
 from certificates.deployment.waking import wake
 from certificates.models import Certificate, Enrollment
@@ -37,6 +38,7 @@ def certificate_revert(*, enrollment: Enrollment) -> Certificate:
             renew_at=None, ari_start=None, ari_end=None, ari_explanation="", ari_check_at=None
         )
         Enrollment.objects.filter(pk=row.pk, attempts=0).update(next_attempt_at=None)
+        trials_forget(row)
         transaction.on_commit(partial(wake, row.pk), robust=True)
     logger.warning("certificate_reverted host=%s fingerprint=%s", row.domain.host, before.fingerprint)
     return before

@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ('challenge', models.CharField(choices=[('auto', 'automatic'), ('http-01', 'HTTP-01: by the edges'), ('dns-01', 'DNS-01: by a zone of ours')], default='auto', help_text='How the control of the names is proved. Automatic: by DNS for wildcards and names inside our zones, else by the edges.', max_length=8)),
                 ('key_type', models.CharField(choices=[('ecdsa-p256', 'ECDSA P-256'), ('ecdsa-p384', 'ECDSA P-384'), ('rsa-2048', 'RSA 2048'), ('rsa-3072', 'RSA 3072'), ('rsa-4096', 'RSA 4096')], default='ecdsa-p256', max_length=10)),
                 ('candidate_node', models.CharField(blank=True, editable=False, help_text='The edge that tries the candidate.', max_length=63)),
+                ('deployment_at', models.DateTimeField(blank=True, editable=False, help_text='When its deployment was last brought forward.', null=True)),
                 ('issued_at', models.DateTimeField(blank=True, editable=False, help_text='When the first real certificate came.', null=True)),
                 ('requested_at', models.DateTimeField(blank=True, editable=False, help_text='When somebody asked for a new one, if so.', null=True)),
                 ('next_attempt_at', models.DateTimeField(blank=True, editable=False, null=True)),

@@ -68,6 +68,9 @@ class Enrollment(models.Model):
     candidate_node = models.CharField(
         max_length=63, blank=True, editable=False, help_text="The edge that tries the candidate."
     )
+    deployment_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its deployment was last brought forward."
+    )
     previous = models.ForeignKey(
         "certificates.Certificate",
         on_delete=models.SET_NULL,

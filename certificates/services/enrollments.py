@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from certificates.deployment.deploying import refusal_forget
 from certificates.models import Authority, Backoff, Enrollment, Order
 from certificates.renewal.names import missing
 from certificates.services.authorities import proven_names
@@ -52,6 +53,7 @@ def enrollment_request(*, enrollment: Enrollment, now: datetime | None = None) -
     What an authority has asked us to wait is waited nevertheless. An order under way is brought forward.
     """
     now = now or timezone.now()
+    refusal_forget(enrollment)
     found = Enrollment.objects.filter(pk=enrollment.pk)
     found.update(requested_at=now, next_attempt_at=now, problem="")
     enrollment.refresh_from_db(fields=["requested_at", "next_attempt_at", "problem"])

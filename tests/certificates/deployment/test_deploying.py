@@ -8,6 +8,7 @@ from alarms.models import Alarm
 from certificates.deployment import deploying
 from certificates.deployment.deploying import ALARM, UNTRIED, deploy, deploy_start
 from certificates.models import Certificate, Enrollment
+from certificates.services.enrollments import enrollment_request
 from nodes.models import Node
 from tests.certificates.house import DAY, NOW, the_house
 from tests.factories import HostNameFactory
@@ -60,6 +61,56 @@ def test_a_candidate_that_the_edge_refuses_is_taken_back(world):
     edge.refuses = ""
     assert world.deploy(bad).state == "served"
     assert alarms() == []
+
+
+def refused(world):
+    """A certificate is served, and the edge has refused another one."""
+    edge = world.add_edge("edge-1")
+    good, bad = world.issue(), world.issue(begin=NOW - DAY)
+    world.deploy(good)
+    edge.refuses = "its key cannot be opened"
+    assert world.deploy(bad).state == "failed" and len(alarms()) == 1
+    edge.refuses = ""
+    return good
+
+
+def test_what_is_said_of_a_refused_one_is_over_when_another_is_on_its_way(world):
+    refused(world)
+    world.edges["edge-1"].close()
+    assert world.deploy(world.issue(begin=NOW - DAY)).state == "waiting"
+    assert alarms() == []
+    assert len(alarms(UNTRIED)) == 1
+
+
+def test_what_is_said_of_a_refused_one_is_over_when_another_is_asked_for(world):
+    refused(world)
+    enrollment_request(enrollment=world.enrollment)
+    assert alarms() == []
+
+
+def test_what_is_said_of_a_refused_one_is_over_when_another_is_kept_for_later(world):
+    refused(world)
+    world.domain.tls = False
+    world.domain.save()
+    later = world.issue(begin=NOW - DAY)
+    Enrollment.objects.filter(pk=world.enrollment.pk).update(candidate=later)
+    assert world.deploy().state == "stored"
+    assert alarms() == []
+
+
+def test_bringing_what_is_served_takes_back_the_one_in_trial(world, monkeypatch):
+    monkeypatch.setattr(deploying, "ACK_PATIENCE", 0.3)
+    good = refused(world)
+    edge = world.edges["edge-1"]
+    edge.silent = True
+    assert world.deploy(world.issue(begin=NOW - DAY)).state == "waiting"
+    assert edge.document()["candidate"]
+    world.start(good)
+    assert (world.enrollment.current, world.enrollment.candidate) == (good, None)
+    assert edge.document().get("candidate") is None
+    assert alarms() == alarms(UNTRIED) == []
+    edge.silent = False
+    assert world.deploy().sentence == "served on 1 of 1"
 
 
 def test_a_candidate_that_the_edge_does_not_serve_is_taken_back(world, monkeypatch):

@@ -101,6 +101,25 @@ def test_what_a_killed_worker_has_left_is_found(world):
     assert deployments_unfinished() == [world.enrollment.pk]
 
 
+def test_however_many_wait_each_gets_its_turn(world, monkeypatch):
+    monkeypatch.setattr(tending, "SOME", 2)
+    certificate = world.issue()
+    others = [DomainFactory(host=f"n{number}.example.com", tls=True).enrollment for number in range(4)]
+    Enrollment.objects.update(candidate=certificate)
+    everybody = {world.enrollment.pk, *(each.pk for each in others)}
+    seen = []
+    for _ in range(3):
+        turn = deployments_unfinished()
+        assert len(turn) == 2
+        # None of them gets anywhere: the certificate is not for them, and is theirs again.
+        for pk in turn:
+            deploy(pk)
+            Enrollment.objects.filter(pk=pk).update(candidate=certificate)
+        seen += turn
+    assert set(seen) == everybody
+    assert seen[5] == seen[0], "the one that has waited longest is next"
+
+
 def test_one_worker_at_a_time_has_a_deployment(world):
     world.add_edge("edge-1")
     world.start(world.issue())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from alarms.models import Alarm
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.reading import read_pem
 from certificates.deployment import certificate_revert, certificate_upload
@@ -79,6 +80,29 @@ def test_the_same_one_may_be_uploaded_again_also_for_another_domain(world):
     other = DomainFactory(host="shop.example.com", tls=True)
     again = certificate_upload(material=read_pem(*bundle), domains=[other]).certificate
     assert again == first and again.enrollment is None
+
+
+def test_uploading_what_is_served_already_takes_back_the_one_in_trial(world):
+    bundle = the_house().bundle("www.example.com")
+    first = certificate_upload(material=read_pem(*bundle), domains=[world.domain]).certificate
+    world.deploy()
+    second = upload("www.example.com", domains=[world.domain], begin=NOW - DAY).certificate
+    assert world.now().candidate == second
+    certificate_upload(material=read_pem(*bundle), domains=[world.domain])
+    assert (world.now().current, world.enrollment.candidate) == (first, None)
+
+
+def test_a_step_back_takes_back_what_is_said_of_a_refused_one(world):
+    edge = world.add_edge("edge-1")
+    first, second, third = (world.issue(begin=NOW - days * DAY) for days in (3, 2, 1))
+    world.deploy(first)
+    world.deploy(second)
+    edge.refuses = "its key cannot be opened"
+    assert world.deploy(third).state == "failed"
+    opened = Alarm.objects.open().filter(kind="certificate_deployment")
+    assert opened.exists()
+    certificate_revert(enrollment=world.enrollment)
+    assert not opened.exists()
 
 
 def test_what_was_revoked_is_not_installed_again(world):
