@@ -5,8 +5,20 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
 
 from tests.servers import RedisServer
+from tests.slate import Slate
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """pytest-django's, and the tables are as they were after each test that commits."""
+    with django_db_blocker.unblock():
+        slate = Slate()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: slate.restore())
+        yield
 
 
 @pytest.fixture(scope="session")
