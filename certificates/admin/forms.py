@@ -171,7 +171,10 @@ class RevokeForm(forms.Form):
         required=False,
         initial=True,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="With a new key. The revoked one is served until the new one has taken its place.",
+        help_text=(
+            "With a new key. The revoked one is served until the new one has taken its place. Without this "
+            "none is ordered until somebody asks for one, and an alarm says so."
+        ),
     )
 
 

@@ -19,6 +19,8 @@ FAILING, LATE = RENEW - SPREAD, 1 / 5
 LASTING = 1 / 60
 #: A first certificate that has failed so often is worth a look, and after so long more than that.
 ATTEMPTS, IMPATIENCE = 3, timedelta(days=1)
+#: So long one that was revoked may be served while another one is coming.
+REPLACING = timedelta(minutes=5)
 
 
 class Rung(IntEnum):
@@ -28,8 +30,9 @@ class Rung(IntEnum):
     FAILING = 1  # renewals fail, and there is time
     LATE = 2  # it should have been renewed long ago
     URGENT = 3  # it ends soon
-    ENDED = 4
-    MISSING = 5  # there has never been one, and it is not coming
+    REVOKED = 4  # and it is served nevertheless
+    ENDED = 5
+    MISSING = 6  # there has never been one, and it is not coming
 
     @property
     def critical(self) -> bool:
@@ -45,13 +48,21 @@ class Trouble:
     since: datetime | None = None
 
 
-def rung(life: Life | None, trouble: Trouble, *, now: datetime) -> Rung:
-    """Where a certificate stands. `life` is None where none has been issued yet."""
+def is_overdue(revoked_at: datetime | None, *, coming: bool, now: datetime) -> bool:
+    """Whether the certificate that is served was revoked, and another one should be there: at once where none
+    is coming, else after a while."""
+    return revoked_at is not None and not (coming and now - revoked_at < REPLACING)
+
+
+def rung(life: Life | None, trouble: Trouble, *, now: datetime, revoked: bool = False) -> Rung:
+    """Where a certificate stands. `life` is None where none has been issued yet. `revoked`: `is_overdue`."""
     if life is None:
         return _first(trouble, now)
     left = life.share_left(now)
     if left <= 0:
         return Rung.ENDED
+    if revoked:
+        return Rung.REVOKED
     if left < EMERGENCY:
         return Rung.URGENT
     if left < LATE:

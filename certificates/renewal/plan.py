@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from certificates.renewal.names import missing
 from certificates.renewal.policy import EMERGENCY, Life, Renewal, Why, renewal
@@ -13,6 +13,8 @@ SETTLING = 1 / 20
 #: So long a new certificate is left alone whatever the authority wishes, as a share of its lifetime: one that
 #: wishes to renew at once whatever it has issued would be asked without end.
 RESTING = 1 / 60
+#: When what nobody wants is ordered.
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Held:
 class Situation:
     """`wanted`: the domain's names. `held`: the certificate that counts, and `newest` the one issued last.
 
+    `revoked`: the one that is served was revoked; `forgone`: and whoever did that has asked for no other.
     `asked_at`: since when an operator wants a new one. `wished`: when the authority would like to renew.
     `free_at`: until when a failure holds everything back.
     """
@@ -38,6 +41,7 @@ class Situation:
     held: Held | None = None
     newest: Held | None = None
     revoked: bool = False
+    forgone: bool = False
     asked_at: datetime | None = None
     wished: datetime | None = None
     free_at: datetime | None = None
@@ -45,7 +49,8 @@ class Situation:
 
 @dataclass(frozen=True)
 class Plan:
-    """Order a new certificate at `at`, because `why` (half a sentence). `urgent`: it is missed already.
+    """Order a new certificate at `at` (perhaps `NEVER`), because `why` (half a sentence). `urgent`: it is
+    missed already.
 
     `needed_at`: the same, had nothing failed before.
     """
@@ -77,6 +82,8 @@ def _needed(situation: Situation, now: datetime) -> tuple[datetime, str, bool]:
     held = situation.held
     if situation.asked_at:
         return now, "somebody asked for it", True
+    if situation.forgone:
+        return NEVER, "the certificate was revoked, and no other was asked for", False
     if situation.revoked:
         return now, "the certificate was revoked", True
     if held is None:

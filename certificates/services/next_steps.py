@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from certificates.models import Enrollment
+from certificates.renewal.plan import NEVER
 from certificates.services.situations import enrollment_plan, open_order
 
 
@@ -21,13 +22,17 @@ def next_step(enrollment: Enrollment, *, now: datetime) -> str:
         return f"an order at {where} is under way ({order.get_state_display()}{waits})"
     planned = enrollment_plan(enrollment, now=now)
     at = planned.at
+    if at == NEVER:
+        return f"nothing by itself: {planned.why}"
     if enrollment.next_attempt_at and enrollment.next_attempt_at > at and (planned.urgent or at <= now):
         at = enrollment.next_attempt_at
     return f"{'an order' if planned.urgent else 'renewal'} {when(at, now)}: {planned.why}"
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """A time as people say it: “now”, “in 5 minutes”, “on 2027-01-30 12:00 UTC”."""
+    """A time as people say it: “now”, “in 5 minutes”, “on 2027-01-30 12:00 UTC”, “never”."""
+    if moment == NEVER:
+        return "never"
     ahead = moment - now
     if ahead <= timedelta():
         return "now"

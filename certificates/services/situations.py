@@ -75,11 +75,13 @@ def _situation(enrollment: Enrollment) -> Situation:
     held = held_certificate(enrollment)
     newest = issued[0] if issued else None
     current = enrollment.current
+    revoked_at = current.revoked_at if current and not held else None
     return Situation(
         wanted=wanted_names(enrollment),
         held=_held(held, enrollment) if held else None,
         newest=_held(newest, enrollment) if newest else None,
-        revoked=bool(current and current.revoked_at and not held),
+        revoked=bool(revoked_at),
+        forgone=bool(revoked_at and not (newest and newest.created_at > revoked_at)),
         asked_at=enrollment.requested_at,
         wished=enrollment.renew_at if enrollment.ari_start else None,
         free_at=enrollment.next_attempt_at if enrollment.attempts else None,

@@ -7,7 +7,7 @@ from datetime import datetime
 from certificates.issuance.names import ordered_names
 from certificates.models import Certificate, Enrollment
 from certificates.renewal.choice import Later
-from certificates.renewal.ladder import Rung, Trouble, rung
+from certificates.renewal.ladder import Rung, Trouble, is_overdue, rung
 from certificates.services.authorities import authorities_for, authority_choose
 from certificates.services.next_steps import next_step, when
 from certificates.services.situations import (
@@ -71,7 +71,10 @@ def _problem(enrollment: Enrollment, now: datetime) -> str:
         return ""
     current = enrollment.current
     life = life_of(current) if current and is_real(current) else None
-    step = rung(life, Trouble(enrollment.attempts, enrollment.first_failed_at), now=now)
+    revoked_at = current.revoked_at if current else None
+    coming = bool(enrollment.requested_at or enrollment.candidate)
+    trouble = Trouble(enrollment.attempts, enrollment.first_failed_at)
+    step = rung(life, trouble, now=now, revoked=is_overdue(revoked_at, coming=coming, now=now))
     said = [_WORDS[step]] if step else []
     if enrollment.problem:
         said.append(enrollment.problem)
@@ -86,6 +89,7 @@ _WORDS = {
     Rung.FAILING: "it cannot be issued",
     Rung.LATE: "little of its life is left",
     Rung.URGENT: "it ends soon",
+    Rung.REVOKED: "it was revoked",
     Rung.ENDED: "it has ended",
     Rung.MISSING: "there is none",
 }

@@ -23,6 +23,7 @@ from certificates.issuance.outcomes import Outcome, Waiting
 from certificates.models import Authority, Certificate, Enrollment, Order
 from certificates.renewal.choice import Later
 from certificates.renewal.ladder import ATTEMPTS
+from certificates.renewal.plan import NEVER
 from certificates.services.authorities import authorities_for, authority_choose, breaker_try
 from certificates.services.settling import enrollment_schedule, order_settle
 from certificates.services.situations import enrollment_plan, held_certificate, tended, wanted_names
@@ -35,7 +36,8 @@ CLAIM = timedelta(minutes=4)
 OLD = timedelta(minutes=2)
 #: For each order that may be at work so many may be open.
 MOST_OPEN = 25
-#: When an enrollment is looked at again whose order nobody has settled, or for which nobody can be asked.
+#: When an enrollment is looked at again whose order nobody has settled, or for which nobody can be asked, or
+#: is to be.
 LOST, NOBODY = timedelta(minutes=10), timedelta(hours=1)
 #: Enrollments that one round looks at, at most, for one place of the room.
 GLANCE = 20
@@ -172,7 +174,8 @@ def enrollment_open(*, enrollment: Enrollment, now: datetime, force: bool = Fals
         # What has failed is not needed any more: the name that it was about has gone, for example.
         enrollment_schedule(enrollment, attempts=0, first_failed_at=None, problem="")
     if planned.at > now and not force:
-        enrollment_schedule(enrollment, next_attempt_at=planned.at)
+        again = now + NOBODY if planned.at == NEVER else planned.at
+        enrollment_schedule(enrollment, next_attempt_at=again)
         return None
     names = ordered_names(enrollment.domain.host, wanted_names(enrollment))
     authorities = authorities_for(enrollment)

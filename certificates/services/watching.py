@@ -11,7 +11,7 @@ from django.utils import timezone
 from alarms.models import Alarm
 from alarms.services import alarm_clear, alarm_raise, alarms_settle
 from certificates.models import Authority, Certificate, Enrollment, Order
-from certificates.renewal.ladder import Rung, Trouble, rung
+from certificates.renewal.ladder import Rung, Trouble, is_overdue, rung
 from certificates.renewal.policy import Life
 
 #: Kinds of alarms.
@@ -22,7 +22,8 @@ RECENTLY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Standing:
-    """How the certificate of one domain is. `life`: None as long as there is no real one."""
+    """How the certificate of one domain is. `life`: None as long as there is no real one. `coming`: somebody
+    has asked for another one, or it is being tried."""
 
     host: str
     rung: Rung
@@ -30,6 +31,8 @@ class Standing:
     life: Life | None
     problem: str
     attempts: int
+    revoked_at: datetime | None = None
+    coming: bool = False
 
     @property
     def sentence(self) -> str:
@@ -48,12 +51,19 @@ def standings(*, now: datetime) -> Iterator[Standing]:
         "current__source",
         "current__not_before",
         "current__not_after",
+        "current__revoked_at",
+        "requested_at",
+        "candidate",
     )
-    for host, source, attempts, since, problem, kind, begin, end in rows.order_by("domain__host").iterator():
+    for host, source, attempts, since, problem, *current in rows.order_by("domain__host").iterator():
+        kind, begin, end, revoked_at, requested_at, candidate = current
         real = kind not in (None, Certificate.Source.PLACEHOLDER)
         life = Life(begin, end) if real else None
+        coming = bool(requested_at or candidate)
+        overdue = is_overdue(revoked_at, coming=coming, now=now)
+        step = rung(life, Trouble(attempts, since), now=now, revoked=overdue)
         uploaded = source == Enrollment.Source.UPLOAD
-        yield Standing(host, rung(life, Trouble(attempts, since), now=now), uploaded, life, problem, attempts)
+        yield Standing(host, step, uploaded, life, problem, attempts, revoked_at, coming)
 
 
 def certificates_alarm(*, now: datetime | None = None) -> None:
@@ -128,6 +138,10 @@ def _until(standing: Standing) -> str:
 
 
 def _why(standing: Standing) -> str:
+    if standing.revoked_at and not standing.coming:
+        return (
+            "No other is on its way: press “Issue now” on the domain's page, upload one, or turn HTTPS off."
+        )
     if standing.uploaded:
         return (
             "It was uploaded, and is not renewed by itself: upload a newer one, or let an authority issue it."
@@ -150,6 +164,10 @@ _SENTENCES = {
     ),
     Rung.URGENT: lambda it: (
         f"The certificate of {it.host} ends at {_until(it)}; then browsers refuse the site. {_why(it)}"
+    ),
+    Rung.REVOKED: lambda it: (
+        f"The certificate of {it.host} was revoked on {it.revoked_at:%Y-%m-%d %H:%M} UTC and is served "
+        f"nevertheless: browsers may refuse the site. {_why(it)}"
     ),
     Rung.ENDED: lambda it: (
         f"The certificate of {it.host} has ended at {_until(it)}, and browsers refuse the site. {_why(it)}"

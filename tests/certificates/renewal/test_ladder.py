@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certificates.renewal.ladder import Rung, Trouble, rung
+from certificates.renewal.ladder import Rung, Trouble, is_overdue, rung
 from certificates.renewal.policy import Life
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -54,8 +54,19 @@ def test_a_first_certificate_that_does_not_come_is_spoken_of_soon():
     assert rung(None, Trouble(9, NOW - DAY), now=NOW) == Rung.MISSING
 
 
-def test_only_what_ends_soon_is_worth_getting_up_for():
-    assert [step for step in Rung if step.critical] == [Rung.URGENT, Rung.ENDED, Rung.MISSING]
+def test_only_what_ends_soon_or_was_revoked_is_worth_getting_up_for():
+    loud = [Rung.URGENT, Rung.REVOKED, Rung.ENDED, Rung.MISSING]
+    assert [step for step in Rung if step.critical] == loud
+
+
+def test_one_that_was_revoked_is_spoken_of_at_once_unless_another_is_coming():
+    minute = timedelta(minutes=1)
+    assert is_overdue(NOW, coming=False, now=NOW)
+    assert not is_overdue(NOW - 4 * minute, coming=True, now=NOW)
+    assert is_overdue(NOW - 5 * minute, coming=True, now=NOW)
+    assert not is_overdue(None, coming=False, now=NOW)
+    assert rung(with_left(0.9), Trouble(), now=NOW, revoked=True) == Rung.REVOKED
+    assert rung(with_left(-0.1), Trouble(), now=NOW, revoked=True) == Rung.ENDED
 
 
 @given(st.floats(-2, 1), st.floats(-2, 1), st.integers(0, 9))

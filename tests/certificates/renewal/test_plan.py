@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certificates.renewal.plan import Held, Situation, plan
+from certificates.renewal.plan import NEVER, Held, Situation, plan
 from certificates.renewal.policy import Life
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -30,6 +30,14 @@ def test_what_is_missed_is_ordered_at_once():
     for missed in (Situation(["a.test"]), replace(WELL, wanted=["b.test"]), replace(WELL, asked_at=NOW)):
         assert plan(missed, now=NOW).at == NOW
         assert plan(missed, now=NOW).urgent
+
+
+def test_another_for_one_that_was_revoked_is_ordered_only_where_somebody_wants_it():
+    forgone = replace(WELL, held=None, revoked=True, forgone=True)
+    assert plan(forgone, now=NOW).at == NEVER
+    assert not plan(forgone, now=NOW).urgent
+    assert plan(replace(forgone, wanted=["b.test"]), now=NOW).at == NEVER
+    assert plan(replace(forgone, asked_at=NOW), now=NOW).at == NOW
 
 
 def test_a_name_that_went_is_no_hurry():

@@ -7,10 +7,16 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from alarms.models import Alarm
 from certificates.issuance.outcomes import Failed, FailureKind, Issued, Waiting
+from certificates.issuance.revocation import certificate_revoke
 from certificates.models import Authority, Backoff, Certificate, Enrollment, Order
 from certificates.services.ari import windows_ask
+from certificates.services.enrollments import enrollment_request
+from certificates.services.next_steps import next_step
+from certificates.services.situations import tended
 from certificates.services.tending import certificates_tend, order_follow
+from certificates.services.watching import certificates_alarm
 from tests.ari import NEW_ORDER, Front, Refusal
 from tests.factories import DomainFactory
 
@@ -76,6 +82,37 @@ def test_an_authority_that_wishes_for_a_renewal_gets_it_and_is_told_what_it_repl
     assert deployed().current == second.certificate
     enrollment.refresh_from_db()
     assert enrollment.ari_start is None  # that window was the other one's
+
+
+def told_next() -> str:
+    return next_step(tended().get(domain__host=HOST), now=timezone.now())
+
+
+def test_one_that_was_revoked_is_renewed_when_somebody_asks_for_it_and_until_then_there_is_an_alarm(world):
+    DomainFactory(host=HOST, tls=True)
+    (first,) = work()
+    deployed()
+    certificate = first.certificate
+    certificate_revoke(certificate=certificate, reason="keyCompromise")
+    assert world.ca.status_of(int(certificate.serial, 16)) == "Revoked"
+
+    assert work() == []
+    assert work(in_=certificate.not_after - timezone.now() - MINUTE) == []  # nor when it would have been
+    assert told_next() == "nothing by itself: the certificate was revoked, and no other was asked for"
+    certificates_alarm()
+    alarm = Alarm.objects.open().get(kind="certificate")
+    assert (alarm.subject, alarm.severity) == (HOST, "critical")
+    assert "was revoked on" in alarm.sentence and "press “Issue now”" in alarm.sentence
+
+    enrollment_request(enrollment=Enrollment.objects.get())
+    assert told_next() == "an order now: somebody asked for it"
+    (second,) = work()
+    certificates_alarm()  # it is being tried, so that somebody need not be told
+    assert not Alarm.objects.open().exists()
+    assert deployed().current == second.certificate != certificate
+    certificates_alarm()
+    assert not Alarm.objects.open().exists()
+    assert "renewal" in told_next()
 
 
 def test_while_the_authority_does_not_wish_for_it_it_is_not_renewed(world, front):

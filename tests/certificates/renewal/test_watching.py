@@ -60,6 +60,35 @@ def test_one_that_somebody_has_uploaded_is_spoken_of_too():
     assert "upload a newer one" in alarms()["www.shop.example"].sentence
 
 
+def test_one_that_was_revoked_and_is_served_is_spoken_of_until_another_has_taken_its_place():
+    authority()
+    enrollment = enrolled("www.shop.example")
+    revoked = serving(enrollment, left=0.9)
+    now = timezone.now()
+    Certificate.objects.update(revoked_at=now)
+    assert "No other is on its way" in alarms()["www.shop.example"].sentence
+    page = told("certificates", "--problems", fails=True)
+    assert "it was revoked" in page and "no other was asked for" in page
+    assert "never" in told("renew_certificates", "--dry-run")
+
+    # Another one takes its seconds.
+    Enrollment.objects.update(requested_at=now, problem="It is limited.")
+    assert alarms() == {}
+    Certificate.objects.update(revoked_at=now - HOUR)
+    alarm = alarms()["www.shop.example"]
+    assert (alarm.severity, "The last attempt: It is limited." in alarm.sentence) == ("critical", True)
+
+    # One that was issued since, and taken back when it was tried, is not the end of it.
+    Enrollment.objects.update(requested_at=None)
+    certificate(enrollment, left=0.95)
+    Certificate.objects.exclude(pk=revoked.pk).update(created_at=now)
+    assert "the certificate was revoked" in told("renew_certificates", "--dry-run")
+    assert "no other was asked for" not in told("renew_certificates", "--dry-run")
+
+    Enrollment.objects.update(current=certificate(enrollment))
+    assert alarms() == {}
+
+
 def test_a_first_certificate_that_does_not_come_is_spoken_of():
     authority()
     enrollment = enrolled("www.shop.example", attempts=3, first_failed_at=timezone.now(), problem="No.")
