@@ -46,6 +46,13 @@ def enrollments_ensure(*, domain_ids: Iterable[int] | None = None, renamed: bool
     return len(new) + _look_at_what_is_missed(list(enrolled.values_list("pk", flat=True)), renamed)
 
 
+def enrollment_hand_back(*, enrollment: Enrollment) -> None:
+    """Have the authorities issue and renew from now on, also where a certificate was uploaded."""
+    if enrollment.source != Enrollment.Source.ACME:
+        enrollment.source = Enrollment.Source.ACME
+        enrollment.save(update_fields=["source"])
+
+
 @transaction.atomic
 def enrollment_request(*, enrollment: Enrollment, now: datetime | None = None) -> None:
     """Have a new certificate ordered at once, whatever the plan and failures of before say.

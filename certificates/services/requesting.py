@@ -4,8 +4,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from certificates.errors import NoHttps
-from certificates.models import Enrollment, Order
-from certificates.services.enrollments import enrollment_ensure, enrollment_request
+from certificates.models import Order
+from certificates.services.enrollments import enrollment_ensure, enrollment_hand_back, enrollment_request
 from certificates.services.situations import open_order, tended
 from certificates.services.tending import enrollment_open
 from certificates.staging import wake
@@ -22,9 +22,7 @@ def certificate_request(*, domain: Domain) -> Order | None:
     enrollment = enrollment_ensure(domain=domain)
     if enrollment is None or not domain.enabled:
         raise NoHttps(domain.host, enabled=domain.enabled)
-    if enrollment.source != Enrollment.Source.ACME:
-        enrollment.source = Enrollment.Source.ACME
-        enrollment.save(update_fields=["source"])
+    enrollment_hand_back(enrollment=enrollment)
     enrollment_request(enrollment=enrollment)
     transaction.on_commit(wake, robust=True)
     row = tended().get(pk=enrollment.pk)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from certificates.issuance.orders import order_advance, order_open
 from certificates.issuance.outcomes import Failed, Issued, Waiting
 from certificates.models import Authority, Enrollment
+from certificates.services.enrollments import enrollment_hand_back
 from cirrus_site.errors import CirrusError
 from domains.hostnames import searched_hostname
 
@@ -28,7 +29,10 @@ WORDS = {
 
 
 class Command(BaseCommand):
-    help = "Have a certificate for a domain issued now, in the foreground. An order that is open goes on."
+    help = (
+        "Have a certificate for a domain issued now, in the foreground. An order that is open goes on. "
+        "It takes over from one that was uploaded, unless it is a trial."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("host", help="the host name of the domain")
@@ -46,6 +50,8 @@ class Command(BaseCommand):
             )
         except CirrusError as error:
             raise CommandError(str(error)) from error
+        if not order.staging:
+            enrollment_hand_back(enrollment=enrollment)
         self.stdout.write(f"Order {order.pk} at {order.authority.name}: {', '.join(order.names)}")
         deadline = time.monotonic() + options["timeout"]
         while True:
