@@ -57,11 +57,15 @@ logs *NAMES:
 
 # ── tests and checks ────────────────────────────────────────────────────────────────────────────
 
+# A worker without tests takes some of the other one's, so that none is idle while a long file goes on. What
+# does not touch the database cannot differ on PostgreSQL. The tests start hundreds of Pythons: let the
+# first one keep what it has compiled, wherever a machine's environment forbids it.
+
 # The whole test suite: on SQLite, then what touches the database on PostgreSQL, then luacheck
 [group('tests')]
 test: _servers
-    python -m pytest -q -n 2 --dist loadfile
-    python -m tests.postgres pytest -q -n 2 --dist loadfile tests/accounts tests/alarms tests/api tests/domains tests/edge tests/nodes tests/dnszones/test_{admin,leaving,leaving_many,models,publishing,services,waiting,watching}.py tests/certificates/admin tests/certificates/deployment/test_{deploying,tending,uploading}.py tests/certificates/issuance/test_crashes.py tests/certificates/renewal/test_{cleaning,enrollments,settling,tending,tickets,watching}.py tests/site/test_{portal,health,metrics,schedule}.py
+    PYTHONDONTWRITEBYTECODE= python -m pytest -q -n 2 --dist worksteal
+    PYTHONDONTWRITEBYTECODE= python -m tests.postgres pytest -q -n 2 --dist worksteal -m database tests/accounts tests/alarms tests/api tests/domains tests/edge tests/nodes tests/dnszones/test_{admin,leaving,leaving_many,models,publishing,services,waiting,watching}.py tests/certificates/admin tests/certificates/deployment/test_{deploying,tending,uploading}.py tests/certificates/issuance/test_crashes.py tests/certificates/renewal/test_{cleaning,enrollments,settling,tending,tickets,watching}.py tests/site/test_{portal,health,metrics,schedule}.py
     @just lua
 
 # Run pytest with arguments of yours: just pytest tests/edge -k outbox
