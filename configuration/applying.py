@@ -16,6 +16,7 @@ from cirrus_site.errors import CirrusError
 from configuration.comparing import Documents, Plan, compare, lost
 from configuration.errors import ConfigInvalid, RemovesTooMuch
 from configuration.exporting import VERSION, Items, items_read, plain
+from configuration.locking import config_lock
 from configuration.secrets import Reveal
 from configuration.sections import BY_NAME, SECTIONS, Section, concise
 
@@ -57,13 +58,14 @@ def config_apply(
     """Have everything as the document says; what came, or would come, of it.
 
     `user` is who does it: their rights are asked for. `prune`: remove what a section that is there does not
-    name. `remove_share`: what may go of one kind at once. Raises `ConfigInvalid`, `RemovesTooMuch`,
-    `PermissionDenied`; nothing is done then.
+    name. `remove_share`: what may go of one kind at once. One is applied after the other. Raises
+    `ConfigInvalid`, `RemovesTooMuch`, `ApplyBusy`, `PermissionDenied`; nothing is done then.
     """
     wanted = read(document, reveal)
     if wanted.errors:
         raise ConfigInvalid(wanted.errors)
     with transaction.atomic():
+        config_lock()
         before = items_read(wanted.items)
         view = SimpleNamespace(secret="", made=[])
         steps = list(_steps(wanted, before, prune, _context(user, view)))

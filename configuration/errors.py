@@ -18,6 +18,17 @@ class ConfigInvalid(CirrusError):
         super().__init__("\n".join(["Nothing was applied.", *shown[: self.NAMED], *more]))
 
 
+class ApplyBusy(CirrusError):
+    """Another configuration is being applied for so long that this one has stopped waiting."""
+
+    permanent = False
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"Another configuration was being planned or applied for {seconds:g} seconds; nothing was done."
+        )
+
+
 class RemovesTooMuch(CirrusError):
     """It would remove more of something than was allowed."""
 
