@@ -17,6 +17,7 @@ RESOURCES: dict[str, str] = {
     "changes": "which edges have applied which change",
     "alarms": "alarms",
     "health": "what probes and edges say of the nodes",
+    "jobs": "the scheduled jobs",
     "config": "the whole configuration, to export and to apply",
 }
 SCOPES: tuple[str, ...] = tuple(f"{resource}:{verb}" for resource in RESOURCES for verb in (READ, WRITE))

@@ -1,5 +1,6 @@
 """The pages of foreign apps, in the theme of ours: django-celery-beat's schedule."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,9 +18,11 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
-from kombu.exceptions import OperationalError
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from cirrus_site.errors import CirrusError
+from cirrus_site.jobs import job_run, job_set
 
 admin.site.unregister([PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule])
 
@@ -45,12 +48,34 @@ class PeriodicTaskAdmin(BeatPeriodicTaskAdmin, ModelAdmin):
     change_form_template = "admin/change_form.html"  # beat's own has a script in its markup
     empty_text = "Without scheduled jobs nothing is retried or healed: manage.py migrate adds them again."
 
+    # Beat's own actions ask for no right: whoever sees the list could stop the jobs.
+    @admin.action(description="Enable", permissions=["change"])
+    def enable_tasks(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        self._switch(request, queryset, lambda job: True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable_tasks(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        self._switch(request, queryset, lambda job: False)
+
+    @admin.action(description="Enable what is disabled, and disable what is enabled", permissions=["change"])
+    def toggle_tasks(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        self._switch(request, queryset, lambda job: not job.enabled)
+
     @admin.action(description="Run now", permissions=["change"])
     def run_tasks(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        try:
-            super().run_tasks(request, queryset)
-        except OperationalError as error:
-            self.message_user(request, f"The queue cannot be reached ({error}).", messages.ERROR)
+        for job in queryset:
+            try:
+                job_run(job=job)
+            except CirrusError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, f"A worker has it: {job.name}.", messages.SUCCESS)
+
+    def _switch(self, request: HttpRequest, jobs: Any, enabled: Callable[[Any], bool]) -> None:
+        for job in jobs:
+            job_set(job=job, enabled=enabled(job))
+            word = "enabled" if job.enabled else "disabled"
+            self.message_user(request, f"Now {word}: {job.name}.", messages.SUCCESS)
 
 
 @admin.register(IntervalSchedule)

@@ -16,9 +16,18 @@ from certificates.api import (
     CertificateViewSet,
     EnrollmentViewSet,
     OrderViewSet,
+    TicketKeyViewSet,
 )
+from cirrus_site.jobs_api import JobViewSet
 from configuration.api import ConfigViewSet
-from dnszones.api import RecordViewSet, SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
+from dnszones.api import (
+    ChallengeViewSet,
+    RecordViewSet,
+    SecondaryViewSet,
+    SiteViewSet,
+    VersionViewSet,
+    ZoneViewSet,
+)
 from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
 from edge.api import (
     ChangeViewSet,
@@ -51,17 +60,20 @@ RESOURCES: dict[str, Any] = {
     "zones": ZoneViewSet,
     f"zones/{APEX}/records": RecordViewSet,
     f"zones/{APEX}/versions": VersionViewSet,
+    "challenges": ChallengeViewSet,
     "secondaries": SecondaryViewSet,
     "sites": SiteViewSet,
     "certificates": CertificateViewSet,
     "enrollments": EnrollmentViewSet,
     "orders": OrderViewSet,
     "backoffs": BackoffViewSet,
+    "ticket-keys": TicketKeyViewSet,
     "authorities": AuthorityViewSet,
     "alarms": AlarmViewSet,
     "tokens": TokenViewSet,
     "users": UserViewSet,
     "roles": RoleViewSet,
+    "jobs": JobViewSet,
     "config": ConfigViewSet,
     "operations": OperationViewSet,
 }

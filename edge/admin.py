@@ -4,6 +4,7 @@ The pages of domains and nodes are registered once more here, with the line in f
 `edge.status_line` for why they cannot bring it themselves.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -25,7 +26,7 @@ from edge.purges.admin import PurgingMixin
 from edge.status_line import LINE, PublishingMixin, StatusChangeList, StatusLineMixin
 from edge.traffic_panel import TrafficPanelMixin
 from nodes.admin import NodeAdmin, RegionAdmin
-from nodes.models import Node, Region
+from nodes.models import Node, NodeEvent, Region
 
 admin.site.unregister([Domain, Node, Region])
 
@@ -35,6 +36,19 @@ class PublishedDomainAdmin(StatusLineMixin, PurgingMixin, WhyMixin, TrafficPanel
     published_kind = Kind.DOMAIN
     actions = [*DomainAdmin.actions, "purge_everything", "publish_again"]
     actions_detail = ["purge_some", "purge_all", *DomainAdmin.actions_detail, "why"]
+
+
+class PartsMixin:
+    """In front of an admin class whose rows have parts that go with them, and that nobody deletes alone.
+
+    Django would ask the pages of the parts, which refuse everybody, and so nobody could delete the whole.
+    """
+
+    parts: Sequence[type[models.Model]] = ()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        told, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        return told, counts, lacking - {part._meta.verbose_name for part in self.parts}, protected
 
 
 class NodeChangeList(StatusChangeList):
@@ -48,8 +62,9 @@ class NodeChangeList(StatusChangeList):
 
 
 @admin.register(Node)
-class PublishedNodeAdmin(StatusLineMixin, NodeAdmin):
+class PublishedNodeAdmin(StatusLineMixin, PartsMixin, NodeAdmin):
     published_kind = Kind.NODE
+    parts = [NodeEvent]
     change_form_outer_before_template = "edge/node_panel.html"
     list_display = [NodeAdmin.list_display[0], "health", "edge_says", *NodeAdmin.list_display[1:]]
     actions = [*NodeAdmin.actions, "publish_again"]

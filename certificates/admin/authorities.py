@@ -16,7 +16,8 @@ from accounts.sealing import seal
 from certificates.admin.directories import authority_test
 from certificates.admin.forms import AuthorityForm
 from certificates.admin.presets import PRESETS, preset_of
-from certificates.models import Authority, AuthorityAccount
+from certificates.models import Authority, AuthorityAccount, Backoff, Order
+from edge.admin import PartsMixin
 from edge.status_line import LINE
 from edge.statuses import PublicationStatus, clock
 
@@ -40,7 +41,8 @@ class AccountInline(TabularInline):
 
 
 @admin.register(Authority)
-class AuthorityAdmin(ModelAdmin):
+class AuthorityAdmin(PartsMixin, ModelAdmin):
+    parts = [Order, Backoff]
     form = AuthorityForm
     list_display = ["name", "state", "enabled", "position", "directory_url"]
     list_filter = ["enabled"]

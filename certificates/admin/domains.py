@@ -18,11 +18,12 @@ from certificates.deployment.storing import counts
 from certificates.issuance.delegation import delegation_status
 from certificates.issuance.errors import NotRevoked
 from certificates.issuance.revocation import certificate_revoke
-from certificates.models import Certificate, Enrollment
+from certificates.models import Certificate, Enrollment, Order
 from certificates.services.enrollments import enrollment_ensure, enrollment_request
 from certificates.staging import wake
 from dnszones.site_admin import AnsweredDomainAdmin
 from domains.models import Domain
+from edge.admin import PartsMixin
 
 PANEL = "certificates/domain_panel.html"
 DELEGATION = "certificates/delegation.html"
@@ -45,12 +46,13 @@ admin.site.unregister(Domain)
 
 
 @admin.register(Domain)
-class SecuredDomainAdmin(AnsweredDomainAdmin):
+class SecuredDomainAdmin(PartsMixin, AnsweredDomainAdmin):
     """The page of a domain, with its certificate."""
 
     change_form_outer_before_template = "certificates/domain_before.html"
     fieldsets = [AnsweredDomainAdmin.fieldsets[0], HTTPS, *AnsweredDomainAdmin.fieldsets[1:]]
     list_filter = [*AnsweredDomainAdmin.list_filter, "tls"]
+    parts = [Enrollment, Order, Certificate]
 
     def get_urls(self) -> list[Any]:
         views = {

@@ -4,6 +4,7 @@ from certificates.api.authorities import AuthorityViewSet
 from certificates.api.certificates import CertificateViewSet
 from certificates.api.enrollments import EnrollmentViewSet
 from certificates.api.orders import BackoffViewSet, OrderViewSet
+from certificates.api.tickets import TicketKeyViewSet
 
 __all__ = [
     "AuthorityViewSet",
@@ -11,4 +12,5 @@ __all__ = [
     "CertificateViewSet",
     "EnrollmentViewSet",
     "OrderViewSet",
+    "TicketKeyViewSet",
 ]

@@ -146,6 +146,11 @@ ORDER: dict[str, Any] = {
     "expires_at": "2026-12-01T10:00:00Z",
     "ended_at": None,
 }
+TICKET_KEY: dict[str, Any] = {
+    "label": "20261124T090000",
+    "active_from": "2026-11-24T09:00:00Z",
+    "created_at": "2026-11-24T08:00:00Z",
+}
 BACKOFF: dict[str, Any] = {
     "id": 3,
     "name": "www.example.com",

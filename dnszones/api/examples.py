@@ -87,6 +87,13 @@ VERSION: dict[str, Any] = {
     "nodes": ["edge-1", "edge-2"],
     "replaced_ttl": 60,
 }
+CHALLENGE: dict[str, Any] = {
+    "id": 5,
+    "zone": "cdn.example.net",
+    "name": "_acme-challenge.www",
+    "value": "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0",
+    "created_at": "2026-11-24T10:00:00Z",
+}
 SECONDARY: dict[str, Any] = {
     "name": "ns1",
     "enabled": True,

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from accounts.models import Token, User
 from accounts.tokens import Issuer, token_create
@@ -105,6 +106,11 @@ ROWS: list[Row] = [
     Row("PUT", "/api/v1/roles/helpers", "users:write", SUPERUSERS, {"permissions": ["nodes.view_node"]}),
     Row("PATCH", "/api/v1/roles/helpers", "users:write", SUPERUSERS, {"permissions": ["nodes.view_node"]}),
     Row("DELETE", "/api/v1/roles/helpers", "users:write", SUPERUSERS, code=204),
+    Row("GET", "/api/v1/jobs", "jobs:read", VIEWERS),
+    Row("GET", "/api/v1/jobs/{job}", "jobs:read", VIEWERS),
+    Row("PUT", "/api/v1/jobs/{job}", "jobs:write", ADMINISTRATORS, {}),
+    Row("PATCH", "/api/v1/jobs/{job}", "jobs:write", ADMINISTRATORS, {"enabled": False}),
+    Row("POST", "/api/v1/jobs/{job}/run", "jobs:write", ADMINISTRATORS, code=202),
     Row("GET", "/api/v1/operations", "", EVERYBODY),
     Row("GET", "/api/v1/operations/{operation}", "", EVERYBODY),
 ]
@@ -121,7 +127,13 @@ def world(caller: User) -> dict[str, Any]:
     own = Token(name="own", owner=caller, scopes=["tokens:write"])
     token_create(token=own, by=Issuer("the test"))
     operation = Operation.objects.create(kind="test", user=caller)
-    return {"event": event.pk, "alarm": alarm.pk, "own": own.pk, "operation": operation.pk}
+    return {
+        "event": event.pk,
+        "alarm": alarm.pk,
+        "own": own.pk,
+        "operation": operation.pk,
+        "job": PeriodicTask.objects.order_by("pk")[0].pk,
+    }
 
 
 def matrix() -> list[Row]:

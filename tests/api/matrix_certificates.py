@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from certificates.models import Authority, Backoff, Certificate, Enrollment, Order
+from certificates.models import Authority, Backoff, Certificate, Enrollment, Order, TicketKey
 from tests.api.matrix import ADMINISTRATORS, OPERATORS, VIEWERS, Row
 from tests.certificates.made import made_certificate, serve
 from tests.factories import DomainFactory
@@ -36,6 +36,8 @@ ROWS: list[Row] = [
     Row("GET", "/api/v1/orders/{order}", READ, VIEWERS),
     Row("GET", "/api/v1/backoffs", READ, VIEWERS),
     Row("GET", "/api/v1/backoffs/{backoff}", READ, VIEWERS),
+    Row("GET", "/api/v1/ticket-keys", READ, ADMINISTRATORS),
+    Row("GET", "/api/v1/ticket-keys/key-1", READ, ADMINISTRATORS),
     Row("GET", "/api/v1/authorities", "authorities:read", VIEWERS),
     Row("POST", "/api/v1/authorities", "authorities:write", ADMINISTRATORS, AUTHORITY, 201),
     Row("GET", "/api/v1/authorities/house", "authorities:read", VIEWERS),
@@ -53,7 +55,8 @@ def world(caller: Any) -> dict[str, Any]:
     certificate: Certificate = made_certificate(domain)
     enrollment: Enrollment = serve(domain, certificate)
     order = Order.objects.create(
-        enrollment=enrollment, authority=house, state="failed", ended_at=timezone.now()
+        enrollment=enrollment, authority=house, names=[domain.host], state="failed", ended_at=timezone.now()
     )
     backoff = Backoff.objects.create(name="x.example", authority=house, next_at=timezone.now())
+    TicketKey.objects.create(label="key-1", active_from=timezone.now(), key="sealed")
     return {"certificate": certificate.pk, "order": order.pk, "backoff": backoff.pk}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dnszones.models import Site, ZoneVersion
+from dnszones.models import Challenge, Site, ZoneVersion
 from dnszones.sites import sites_add
 from tests.api.matrix import ADMINISTRATORS, OPERATORS, VIEWERS, Row
 from tests.dnszones.factories import RecordFactory, SecondaryFactory, ZoneFactory
@@ -35,6 +35,8 @@ ROWS: list[Row] = [
     Row("POST", f"{AT}/here.example/records/bulk", "zones:write", OPERATORS, ITEMS),
     Row("POST", f"{AT}/here.example/records/import", "zones:write", OPERATORS, TEXT),
     Row("GET", f"{AT}/here.example/records/export", "zones:read", VIEWERS),
+    Row("GET", "/api/v1/challenges", "zones:read", VIEWERS),
+    Row("GET", "/api/v1/challenges/{challenge}", "zones:read", VIEWERS),
     Row("GET", "/api/v1/secondaries", "secondaries:read", VIEWERS),
     Row("POST", "/api/v1/secondaries", "secondaries:write", ADMINISTRATORS, SECONDARY, 201),
     Row("GET", "/api/v1/secondaries/ns1", "secondaries:read", VIEWERS),
@@ -63,4 +65,5 @@ def world(caller: Any) -> dict[str, Any]:
     DomainFactory(host="steered.example.com")
     sites_add()
     assert Site.objects.count() >= 1
-    return {"record": record.pk}
+    challenge = Challenge.objects.create(zone=zone, name="_acme-challenge", value="x" * 43)
+    return {"record": record.pk, "challenge": challenge.pk}

@@ -7,18 +7,23 @@ stands there with its reason, so that nothing is forgotten by accident.
 from dataclasses import dataclass, field
 from typing import Any
 
+from accounts.api import RoleViewSet, TokenViewSet, UserViewSet
+from alarms.api import AlarmViewSet
 from certificates.api import (
     AuthorityViewSet,
     BackoffViewSet,
     CertificateViewSet,
+    CertifiedDomainViewSet,
     EnrollmentViewSet,
     OrderViewSet,
+    TicketKeyViewSet,
 )
 from certificates.api.certificates import UploadSerializer
-from dnszones.api import SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
+from cirrus_site.jobs_api import JobViewSet
+from dnszones.api import ChallengeViewSet, SecondaryViewSet, SiteViewSet, VersionViewSet, ZoneViewSet
 from dnszones.api.serializers import StateSerializer
 from domains.api import AliasViewSet, OriginViewSet, RuleViewSet
-from edge.api import ChangeViewSet, OutboxViewSet, PublishedDomainViewSet, PublishedNodeViewSet
+from edge.api import ChangeViewSet, OutboxViewSet, PublishedNodeViewSet
 from edge.purges.api import PurgeViewSet
 from edge.purges.api.serializers import PurgeRequestSerializer
 from nodes.api import RegionViewSet, StateChangeViewSet
@@ -42,7 +47,14 @@ class Parity:
     api_only: dict[str, str] = field(default_factory=dict)
     actions: dict[str, str] = field(default_factory=dict)
     api_actions: dict[str, str] = field(default_factory=dict)
-    #: Serializers whose fields count as well: what is sent where it is not what is answered.
+    #: add, change or delete, or a field that is written → why in one of both only.
+    portal_verbs: dict[str, str] = field(default_factory=dict)
+    api_verbs: dict[str, str] = field(default_factory=dict)
+    portal_writes: dict[str, str] = field(default_factory=dict)
+    api_writes: dict[str, str] = field(default_factory=dict)
+    #: The serializer of what is sent, where it is not the one of what is answered.
+    sent: Any = None
+    #: Serializers of actions, whose fields count as well.
     serializers: tuple[Any, ...] = ()
 
 
@@ -59,7 +71,7 @@ OF_CERTIFICATES = ("certificate", "delegation", "issue", "revert", "revoke", "ex
 
 PARITY: dict[str, Parity] = {
     "domains.Domain": Parity(
-        PublishedDomainViewSet,
+        CertifiedDomainViewSet,
         names={"hostname.name": "aliases", "dns_name": "access_name", **RULE_ROW},
         api_only={
             "origins.id": "addresses the origin",
@@ -74,6 +86,7 @@ PARITY: dict[str, Parity] = {
                 )
             },
         },
+        api_writes={"rules.name": "the portal has it on the page of the rule"},
         actions={
             "enable": "enable",
             "disable": "disable",
@@ -93,10 +106,9 @@ PARITY: dict[str, Parity] = {
     ),
     "domains.CacheRule": Parity(
         RuleViewSet,
-        names={
-            "domain": "id",  # is in the address
-            **{f"cachecondition.{name}": f"conditions.{name}" for name in CONDITION},
-        },
+        names={f"cachecondition.{name}": f"conditions.{name}" for name in CONDITION},
+        portal_only={"domain": "is in the address"},
+        api_only={"id": "addresses it"},
         actions={"enable": "enable", "disable": "disable", "duplicate": "duplicate"},
         api_actions={"move": "its position"},
     ),
@@ -122,7 +134,8 @@ PARITY: dict[str, Parity] = {
         },
         actions={"edge_purge_status": "-GET /purges/{id}"},
         api_actions={"bulk": "one form for several domains", "targets": "its page lists them"},
-        serializers=(PurgeRequestSerializer,),
+        portal_writes={"domain": "is sent as one of `domains`"},
+        sent=PurgeRequestSerializer,
     ),
     "edge.Publication": Parity(
         ChangeViewSet,
@@ -223,7 +236,7 @@ PARITY: dict[str, Parity] = {
             "staging": "the portal shows the issuer",
         },
         actions={"calendar": "calendar", "certificates_calendar": "calendar", "export": "chain"},
-        serializers=(UploadSerializer,),
+        sent=UploadSerializer,
     ),
     "certificates.Enrollment": Parity(
         EnrollmentViewSet,
@@ -256,22 +269,61 @@ PARITY: dict[str, Parity] = {
         },
     ),
     "certificates.Backoff": Parity(BackoffViewSet, api_only={"id": "addresses it"}),
+    "certificates.TicketKey": Parity(TicketKeyViewSet),
+    "dnszones.Challenge": Parity(
+        ChallengeViewSet, api_only={"id": "addresses it", "created_at": "the portal's list has it"}
+    ),
+    "alarms.Alarm": Parity(AlarmViewSet, api_only={"id": "addresses it"}),
+    "accounts.User": Parity(
+        UserViewSet,
+        names={
+            "groups": "roles",
+            "user_permissions": "permissions",
+            "password1": "password",
+            "password2": "password",
+            "usable_password": "password",  # left out: none
+        },
+        actions={"auth_user_password_change": "-PATCH with a password"},
+    ),
+    "accounts.Token": Parity(
+        TokenViewSet,
+        names={"hint": ("prefix", "last4")},
+        api_only={"id": "addresses it", "successor": "the portal shows both in its list"},
+        actions={"revoke": "revoke", "revoke_now": "revoke", "rotate_now": "rotate"},
+    ),
+    "auth.Group": Parity(RoleViewSet, api_only={"about": "what accounts/roles.py says it is for"}),
+    "django_celery_beat.PeriodicTask": Parity(
+        JobViewSet,
+        names={"interval": "every", "regtask": "task"},
+        portal_only={
+            **dict.fromkeys(
+                ("crontab", "crontab_translation", "solar", "clocked", "one_off", "start_time", "expires"),
+                "Cirrus's jobs run in intervals; `schedule` says it where somebody has given one another",
+            ),
+            **dict.fromkeys(
+                ("args", "kwargs", "queue", "exchange", "routing_key", "priority", "headers"),
+                "Celery's own: a token would run any code of ours with any arguments",
+            ),
+        },
+        api_only={"id": "addresses it", "schedule": "the portal has a field for each kind"},
+        actions={
+            "enable_tasks": "-PATCH with enabled",
+            "disable_tasks": "-PATCH with enabled",
+            "toggle_tasks": "-PATCH with enabled",
+            "run_tasks": "run",
+        },
+        portal_verbs=dict.fromkeys(("add", "delete"), "jobs are code: one that is deleted comes back"),
+        portal_writes=dict.fromkeys(("name", "task", "description", "expire_seconds"), "jobs are code"),
+    ),
 }
 
 #: Models of the portal without a resource → why.
 WITHOUT: dict[str, str] = {
-    "django_celery_beat.PeriodicTask": "the schedule is code; what may be done to it by hand is for people",
-    "django_celery_beat.IntervalSchedule": "part of the schedule",
-    "django_celery_beat.CrontabSchedule": "part of the schedule",
-    "django_celery_beat.ClockedSchedule": "part of the schedule",
-    "django_celery_beat.SolarSchedule": "part of the schedule",
-    "dnszones.Challenge": "is made and withdrawn by orders, and answered by the DNS itself",
-    "certificates.TicketKey": "keys make themselves, and nobody needs to see more than that",
-}
-
-#: Models whose resources are made elsewhere and have no line yet.
-JOINING: set[str] = {
-    *("accounts.Token", "accounts.User", "auth.Group", "alarms.Alarm"),
+    "django_celery_beat.IntervalSchedule": "`every` of a job makes the one that it needs",
+    **dict.fromkeys(
+        (f"django_celery_beat.{name}Schedule" for name in ("Crontab", "Clocked", "Solar")),
+        "Cirrus's jobs run in intervals; others are Celery's, for people",
+    ),
 }
 
 #: Parts of domains, whose fields must be those of their inlines.
