@@ -32,10 +32,11 @@ from tests.servers import binary, certificate_for, eventually, free_port
 class Resolver:
     """A resolver (UDP) for a CA: fixed answers, and questions passed on to the name servers of some zones.
 
-    `addresses`: name → addresses; `texts`: name → TXT values; `aliases`: name → CNAME target; `caa`: name →
-    CAA records; `zones`: apex → port of a name server on 127.0.0.1; `lookup`: asked for (name, kind) before
-    all of these, None where it does not know the name. A name that nobody knows has the addresses in
-    `default`, where there are any.
+    `addresses`: name → addresses; `texts`: name → TXT values; `aliases`: name → CNAME target, which are
+    followed unless `by_steps`; `caa`: name → CAA records; `absent`: names that it says do not exist;
+    `zones`: apex → port of a name server on 127.0.0.1; `lookup`: asked for (name, kind) before all of these,
+    None where it does not know the name. A name that nobody knows has the addresses in `default`, where there
+    are any.
     """
 
     def __init__(self, *, default: Iterable[str] = ("127.0.0.1",)) -> None:
@@ -44,6 +45,8 @@ class Resolver:
         self.texts: dict[str, list[str]] = {}
         self.aliases: dict[str, str] = {}
         self.caa: dict[str, list[str]] = {}
+        self.by_steps = False
+        self.absent: set[str] = set()
         self.zones: dict[str, int] = {}
         self.questions: list[tuple[str, str]] = []
         self.lookup: Callable[[str, str], list[str] | None] = lambda name, kind: None
@@ -82,9 +85,12 @@ class Resolver:
             if not target:
                 break
             response.answer.append(dns.rrset.from_text(f"{name}.", 1, "IN", "CNAME", f"{target}."))
-            if kind == "CNAME":
+            if kind == "CNAME" or self.by_steps:
                 return
             name = target
+        if name in self.absent:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+            return
         apex = next((apex for apex in self.zones if name == apex or name.endswith(f".{apex}")), None)
         if apex:
             asked = dns.message.make_query(f"{name}.", kind)

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from certificates.admin.forms import RevokeForm
-from certificates.admin.panel import domain_panel
+from certificates.admin.panel import domain_panel, names_by_dns
 from certificates.deployment.errors import NotReverted
 from certificates.deployment.reverting import certificate_revert, reason_not_reverted
 from certificates.deployment.storing import counts
@@ -20,6 +20,7 @@ from certificates.issuance.errors import NotRevoked
 from certificates.issuance.revocation import certificate_revoke
 from certificates.models import Certificate, Enrollment, Order
 from certificates.services.enrollments import enrollment_ensure, enrollment_request
+from certificates.services.situations import with_plans
 from certificates.staging import wake
 from dnszones.site_admin import AnsweredDomainAdmin
 from domains.models import Domain
@@ -82,9 +83,10 @@ class SecuredDomainAdmin(PartsMixin, AnsweredDomainAdmin):
         return TemplateResponse(request, PANEL, self._panel_context(request, domain))
 
     def delegation_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """The DNS records that the names need, and whether they are there: asked of the resolvers now."""
+        """The DNS records that names need, and whether they are there: asked of the resolvers now."""
         domain = self._domain(request, object_id, "certificates.view_certificate")
-        rows = delegation_status(domain)
+        enrollment = with_plans(Enrollment.objects.filter(domain=domain)).first()
+        rows = delegation_status(domain, names_by_dns(enrollment) if enrollment else ())
         url = reverse("admin:certificates_delegation", args=[domain.pk])
         missing = any(not row.found for row in rows)
         return TemplateResponse(

@@ -64,7 +64,7 @@ def domain_panel(domain: Domain, *, now: datetime) -> Panel:
         pending=bool(
             enrollment.candidate or order or waits or (domain.tls and current and not current.served)
         ),
-        asks_dns=_needs_dns(enrollment),
+        asks_dns=bool(names_by_dns(enrollment)),
         revertible=not reason_not_reverted(enrollment),
         revocable=bool(real and real.source == Certificate.Source.ACME and not real.revoked_at),
         exportable=bool(real),
@@ -81,13 +81,14 @@ def _unenrolled(domain: Domain) -> Panel:
     return Panel(PublicationStatus("off", sentence))
 
 
-def _needs_dns(enrollment: Enrollment) -> bool:
-    """Whether names are proven by DNS although they need not lie in zones of ours."""
+def names_by_dns(enrollment: Enrollment) -> list[str]:
+    """The names that only DNS can prove, by their kind or the operator's choice (out of `with_plans`)."""
     if not enrollment.domain.tls or enrollment.source != Enrollment.Source.ACME:
-        return False
+        return []
+    names = wanted_names(enrollment)
     if enrollment.challenge == Enrollment.Challenge.AUTO:
-        return any(name.startswith("*.") for name in wanted_names(enrollment))
-    return enrollment.challenge == Enrollment.Challenge.DNS_01
+        return [name for name in names if name.startswith("*.")]
+    return names if enrollment.challenge == Enrollment.Challenge.DNS_01 else []
 
 
 def _line(enrollment: Enrollment, now: datetime) -> PublicationStatus:

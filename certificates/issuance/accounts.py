@@ -1,5 +1,7 @@
 """Our account at an authority: made when it is first needed, and again where the authority has lost it."""
 
+from dataclasses import replace
+
 from accounts.sealing import open_sealed, seal
 from certificates.issuance.client import Client
 from certificates.issuance.errors import AuthorityProblem, OrderFails
@@ -66,7 +68,7 @@ def _register(client: Client, account: AuthorityAccount, authority: Authority) -
             problem.problem, authority=authority.name, status=problem.status, retry_after=problem.retry_after
         )
         if said.kind in AUTHORITY_FAILURES:
-            raise OrderFails(said) from problem
+            raise OrderFails(replace(said, everybody=True)) from problem
         detail = str(problem.problem.get("detail") or problem.status).rstrip(".")
         raise _refused(f"{authority.name} does not accept our account: “{detail}”.", said) from problem
     AuthorityAccount.objects.filter(pk=account.pk).update(url=url)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
@@ -10,9 +10,10 @@ from django.db.models import Max, Min
 from django.utils import timezone
 
 from certificates.issuance.client import DNS_01, HTTP_01
-from certificates.issuance.delegation import Delegation, delegation_status
+from certificates.issuance.delegation import Delegation, proven_at
 from certificates.issuance.errors import OrderFails
 from certificates.issuance.events import event
+from certificates.issuance.names import validated_name
 from certificates.issuance.outcomes import Failed, FailureKind
 from certificates.models import Authorization, Enrollment, Order
 from dnszones.errors import BuildBusy, ChallengeRefused, NotInSync, ZoneRefused
@@ -31,31 +32,37 @@ LEFTOVER = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Plan:
-    """How each name (without a star) is proven. `targets`: where its TXT record is written, for DNS-01."""
+    """How each name of an order is proven. `texts`: name → where its TXT record is written, for DNS-01;
+    `files`: the names that the edges prove, by HTTP-01."""
 
-    kind: str
-    targets: dict[str, str]
+    texts: dict[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
 
 def challenge_plan(*, enrollment: Enrollment, names: Iterable[str]) -> Plan:
-    """Choose the kind of challenge for an order of these names.
+    """Choose the kind of challenge for each name of an order.
 
-    Raises `OrderFails` with what is missing where they cannot be proven that way: before anybody is asked.
+    Raises `OrderFails` with what is missing where one cannot be proven that way: before anybody is asked.
     """
     wanted = list(names)
-    wildcards = [name for name in wanted if name.startswith("*.")]
+    wildcards = {name for name in wanted if name.startswith("*.")}
     chosen = str(enrollment.challenge)
     if chosen == HTTP_01:
         if wildcards:
-            raise _cannot(f"{wildcards[0]} is a wildcard, which only DNS-01 proves (RFC 8555 section 7.1.3).")
-        return Plan(HTTP_01, {})
-    found = delegation_status(enrollment.domain, wanted)
-    missing = [each for each in found if not each.found]
-    if not missing:
-        return Plan(DNS_01, {each.name: each.target for each in found})
-    if chosen == DNS_01 or wildcards:
+            raise _cannot(
+                f"{min(wildcards)} is a wildcard, which only DNS-01 proves (RFC 8555 section 7.1.3): choose "
+                "automatic, so that the other names are proven by the edges all the same."
+            )
+        return Plan(files=tuple(wanted))
+    found = proven_at(enrollment.domain, wanted)
+    lacking = [name for name in wanted if not found[validated_name(name)].found]
+    if needed := [name for name in lacking if chosen == DNS_01 or name in wildcards]:
+        missing = [found[name] for name in dict.fromkeys(map(validated_name, needed))]
         raise _cannot(_explained(missing), missing)
-    return Plan(HTTP_01, {})
+    if lacking and not wildcards:  # they need one kind only: that of the edges
+        return Plan(files=tuple(wanted))
+    texts = {name: found[validated_name(name)].target for name in wanted if name not in lacking}
+    return Plan(texts, tuple(lacking))
 
 
 def _explained(missing: list[Delegation]) -> str:

@@ -6,6 +6,7 @@ the domain: records below that are ours to write, and nothing else of the owner'
 """
 
 import concurrent.futures
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -131,9 +132,11 @@ def _end_of(resolver: dns.resolver.Resolver, record: str) -> str:
 def make_resolver() -> dns.resolver.Resolver:
     """The resolver of CIRRUS_RESOLVERS, or the system's; it keeps nothing."""
     servers = [Do53Nameserver(*server) for server in settings.CIRRUS.control_resolver_addresses]
-    resolver = dns.resolver.Resolver(configure=not servers)
-    if servers:
-        resolver.nameservers = servers
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = servers
+    if not servers:
+        with contextlib.suppress(dns.resolver.NoResolverConfiguration):  # then there is nobody to ask
+            resolver.read_resolv_conf("/etc/resolv.conf")
     resolver.lifetime = PATIENCE
     resolver.timeout = PATIENCE / 2
     resolver.cache = None

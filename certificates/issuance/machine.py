@@ -21,9 +21,10 @@ from django.utils import timezone
 
 from accounts.sealing import open_sealed, seal
 from certificates.issuance.accounts import account_client
+from certificates.issuance.addresses import addresses_of, require_addresses, strays
 from certificates.issuance.chains import Chain, read_chain
-from certificates.issuance.challenges import challenge_plan, challenges_show, challenges_withdraw
-from certificates.issuance.client import DNS_01, AuthorizationSeen, Client, OrderSeen
+from certificates.issuance.challenges import Plan, challenge_plan, challenges_show, challenges_withdraw
+from certificates.issuance.client import DNS_01, HTTP_01, AuthorizationSeen, Client, OrderSeen
 from certificates.issuance.errors import AuthorityProblem, OrderFails
 from certificates.issuance.events import event
 from certificates.issuance.keys import generate_key, make_request
@@ -32,7 +33,7 @@ from certificates.issuance.names import validated_name
 from certificates.issuance.network import Watcher
 from certificates.issuance.outcomes import Failed, FailureKind, Waiting
 from certificates.issuance.problems import failure, problem_code
-from certificates.models import Authorization, Certificate, Order
+from certificates.models import Authorization, Certificate, Enrollment, Order
 
 State = Order.State
 #: Seconds between two questions how far the authority is: at first, and at most.
@@ -131,7 +132,12 @@ class Run:
 def start(run: Run) -> Waiting | None:
     """See that the names can be proven, and store what the certificate will be made with."""
     order = run.order
-    challenge_plan(enrollment=order.enrollment, names=order.names)
+    plan = challenge_plan(enrollment=order.enrollment, names=order.names)
+    found = addresses_of(plan.files)
+    require_addresses(found, domain=order.enrollment.domain)
+    if remark := strays(found):
+        # Nothing that the edges see of it changes.
+        Enrollment.objects.filter(pk=order.enrollment_id).update(problem=remark)
     _profile(run)
     key = generate_key(order.enrollment.key_type)
     request = make_request(key, order.names)
@@ -217,7 +223,7 @@ def read(run: Run) -> Waiting | None:
     rows = []
     for url in seen.authorizations:
         run.lease.hold()
-        rows.append(_authorization(run, run.client.authorization(url), plan.kind, plan.targets))
+        rows.append(_authorization(run, run.client.authorization(url), plan))
     with transaction.atomic():
         pending = [row for row in rows if row.state != Authorization.State.VALID]
         run.write(State.PUBLISHING if pending else State.READY)
@@ -233,7 +239,7 @@ def _strange(run: Run, what: str) -> OrderFails:
     return OrderFails(Failed(FailureKind.MALFORMED, sentence))
 
 
-def _authorization(run: Run, seen: AuthorizationSeen, kind: str, targets: dict[str, str]) -> Authorization:
+def _authorization(run: Run, seen: AuthorizationSeen, plan: Plan) -> Authorization:
     order = run.order
     if seen.name not in {validated_name(name) for name in order.names}:
         raise _strange(run, f"{seen.name or 'a name'} was not ordered")
@@ -241,6 +247,8 @@ def _authorization(run: Run, seen: AuthorizationSeen, kind: str, targets: dict[s
     if seen.status == "valid":  # proven before, and not yet forgotten
         row.state = Authorization.State.VALID
         return row
+    name = seen.name if seen.name in order.names and not seen.wildcard else f"*.{seen.name}"
+    kind = DNS_01 if name in plan.texts else HTTP_01
     challenge = seen.challenges.get(kind)
     if seen.status != "pending" or not challenge:
         problem = next((c.problem for c in seen.challenges.values() if c.problem), {})
@@ -252,7 +260,7 @@ def _authorization(run: Run, seen: AuthorizationSeen, kind: str, targets: dict[s
         raise OrderFails(Failed(failed, sentence, names=(seen.name,)))
     row.challenge_type, row.challenge_url, row.token = kind, challenge.url, challenge.token
     row.value, row.state = challenge.value, Authorization.State.PENDING
-    row.dns_name = targets.get(validated_name(seen.name), "") if kind == DNS_01 else ""
+    row.dns_name = plan.texts.get(name, "")
     return row
 
 

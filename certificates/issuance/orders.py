@@ -1,6 +1,7 @@
 """Opening orders and bringing them forward: what tasks, commands and the admin call."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ from django.utils.dateparse import parse_datetime
 from accounts.errors import NotOpened, SealingKeyMissing
 from certificates.deployment.deploying import deploy_start
 from certificates.issuance.accounts import account_forget
+from certificates.issuance.addresses import addresses_of, strays
 from certificates.issuance.challenges import challenges_withdraw
+from certificates.issuance.client import HTTP_01
 from certificates.issuance.errors import (
     AccountUnknown,
     AuthorityProblem,
@@ -23,7 +26,7 @@ from certificates.issuance.errors import (
 from certificates.issuance.events import event
 from certificates.issuance.lease import LEASE, Lease, lease_take
 from certificates.issuance.machine import STEPS, Run, State
-from certificates.issuance.names import ordered_names
+from certificates.issuance.names import ordered_names, validated_name
 from certificates.issuance.network import Watcher
 from certificates.issuance.outcomes import Failed, FailureKind, Issued, Outcome, Waiting
 from certificates.issuance.problems import failure
@@ -34,6 +37,8 @@ Expected = (
     OrderFails | AccountUnknown | AuthorityProblem | AuthorityUnreachable | NotOpened | SealingKeyMissing
 )
 EXPECTED = (OrderFails, AccountUnknown, AuthorityProblem, AuthorityUnreachable, NotOpened, SealingKeyMissing)
+#: Failures that come of where the names lead.
+UNSEEN = frozenset({FailureKind.DNS, FailureKind.CONNECTION, FailureKind.UNAUTHORIZED})
 #: Seconds that one call may take, where the caller does not say: a task has a limit of its own.
 PATIENCE = 30.0
 #: Seconds until the next try where an authority has trouble in the middle of an order: 5, 10, 20 …
@@ -170,6 +175,8 @@ def _problem(run: Run, error: AuthorityProblem) -> Outcome:
         status=error.status,
         validating=False,
     )
+    # Before the order is placed nothing was said of any name, and 503 is about all (RFC 9110 section 15.6.4).
+    failed = replace(failed, everybody=order.state == State.NEW or error.status == 503)
     if failed.kind == FailureKind.CA_DOWN:
         return _trouble(run, failed)
     now = timezone.now()
@@ -232,6 +239,7 @@ def _settled(run: Run, outcome: Outcome) -> Outcome:
         run.lease.write(sentence=outcome.why, due_at=outcome.until, leased_until=None)
         event("order_waits", order=order.pk, state=order.state, why=outcome.why)
     elif isinstance(outcome, Failed):
+        outcome = _with_strays(order, outcome)
         with transaction.atomic():
             run.write(
                 State.FAILED,
@@ -252,6 +260,17 @@ def _settled(run: Run, outcome: Outcome) -> Outcome:
             why=outcome.sentence,
         )
     return outcome
+
+
+def _with_strays(order: Order, failed: Failed) -> Failed:
+    """The same; where an authority has not seen our answers over HTTP, with where the names lead."""
+    if failed.kind not in UNSEEN:
+        return failed
+    by_http = order.authorizations.filter(challenge_type=HTTP_01)
+    if failed.names:
+        by_http = by_http.filter(name__in=map(validated_name, failed.names))
+    remark = strays(addresses_of(by_http.values_list("name", flat=True)))
+    return replace(failed, sentence=f"{failed.sentence} {remark}") if remark else failed
 
 
 def _release(lease: Lease, *, until: datetime) -> None:
@@ -286,6 +305,7 @@ def order_outcome(order: Order) -> Issued | Failed | None:
         parse_datetime(said.get("retry_after") or ""),
         said.get("problem") or {},
         tuple(said.get("names") or ()),
+        bool(said.get("everybody")),
     )
 
 
@@ -295,4 +315,5 @@ def _stored(failed: Failed) -> dict[str, Any]:
         "retry_after": failed.retry_after.isoformat() if failed.retry_after else "",
         "problem": failed.problem,
         "names": list(failed.names),
+        "everybody": failed.everybody,
     }

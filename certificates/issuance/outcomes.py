@@ -63,6 +63,7 @@ class Failed:
 
     `retry_after`: before then the authority wants no further attempt; `problem`: its problem document
     (RFC 9457) where it gave one; `names`: those of the order that the trouble is about, where that is known.
+    `everybody`: it is about none, so that nothing should be asked before `retry_after`.
     """
 
     kind: FailureKind
@@ -70,6 +71,7 @@ class Failed:
     retry_after: datetime | None = None
     problem: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    everybody: bool = False
 
 
 Outcome = Issued | Waiting | Failed

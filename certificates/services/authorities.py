@@ -61,14 +61,24 @@ def breaker_store(authority: Authority, breaker: Breaker, *, problem: str | None
         setattr(authority, name, value)
 
 
+def authority_leave(authority: Authority, *, until: datetime) -> None:
+    """Have nobody ask it before then, as it wishes."""
+    Authority.objects.filter(pk=authority.pk).update(retry_after=until)
+    authority.retry_after = until
+
+
+def resting_until(authority: Authority) -> datetime | None:
+    """Until when nothing may be ordered there, whatever the names: its breaker, and what it has asked for."""
+    return _latest([authority.open_until, authority.retry_after])
+
+
 def _candidate(authority: Authority, rows: list[Backoff]) -> Candidate:
     mine = [row for row in rows if row.authority_id == authority.pk]
     real = [row for row in mine if not row.staging]
     staging = [row for row in mine if row.staging]
-    waits = [authority.open_until, authority.retry_after]
     return Candidate(
         name=authority.name,
-        free_at=_latest([*waits, *(row.next_at for row in real)]),
+        free_at=_latest([resting_until(authority), *(row.next_at for row in real)]),
         failures=max((row.failures for row in real), default=0),
         has_staging=bool(authority.staging_url),
         proven=bool(staging) and not any(row.failures for row in staging),

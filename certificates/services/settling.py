@@ -19,7 +19,7 @@ from certificates.renewal.blame import Blame, blame, names_in
 from certificates.renewal.choice import TURN
 from certificates.renewal.plan import settled_at
 from certificates.renewal.policy import fraction, renewal
-from certificates.services.authorities import breaker_of, breaker_store, proven_names
+from certificates.services.authorities import authority_leave, breaker_of, breaker_store, proven_names
 from certificates.services.situations import held_certificate, life_of
 
 logger = logging.getLogger(__name__)
@@ -139,6 +139,8 @@ def _doubt(authority: Authority, order: Order, failed: Failed, pace: _Pace) -> N
     limited = failed.kind == FailureKind.RATE_LIMITED
     concerned = names or order.names
     _remember(concerned, authority, staging=False, until=until, problem=failed.sentence, asked=limited)
+    if failed.everybody and pace.wait:
+        authority_leave(authority, until=pace.now + pace.wait)
     if not names:  # a limit of one name says nothing about the others
         news = breaker.failed(breaker_of(authority), now=pace.now, wait=pace.wait)
         breaker_store(authority, news, problem=failed.sentence)

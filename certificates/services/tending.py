@@ -24,7 +24,7 @@ from certificates.models import Authority, Certificate, Enrollment, Order
 from certificates.renewal.choice import Later
 from certificates.renewal.ladder import ATTEMPTS
 from certificates.renewal.plan import NEVER
-from certificates.services.authorities import authorities_for, authority_choose, breaker_try
+from certificates.services.authorities import authorities_for, authority_choose, breaker_try, resting_until
 from certificates.services.settling import enrollment_schedule, order_settle
 from certificates.services.situations import enrollment_plan, held_certificate, tended, wanted_names
 
@@ -232,7 +232,7 @@ def _wait(
 
 def resting_problem(authorities: Sequence[Authority], *, now: datetime) -> str:
     """Why nobody may be asked just now, as a sentence."""
-    resting = [item for item in authorities if item.open_until and item.open_until > now and item.problem]
+    resting = [item for item in authorities if item.problem and (resting_until(item) or now) > now]
     return "No authority may be asked now" + (f": {resting[0].problem}" if resting else ".")
 
 

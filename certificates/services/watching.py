@@ -55,8 +55,8 @@ def standings(*, now: datetime) -> Iterator[Standing]:
         "requested_at",
         "candidate",
     )
-    for host, source, attempts, since, problem, *current in rows.order_by("domain__host").iterator():
-        kind, begin, end, revoked_at, requested_at, candidate = current
+    for row in rows.order_by("domain__host").iterator():
+        host, source, attempts, since, problem, kind, begin, end, revoked_at, requested_at, candidate = row
         real = kind not in (None, Certificate.Source.PLACEHOLDER)
         life = Life(begin, end) if real else None
         coming = bool(requested_at or candidate)

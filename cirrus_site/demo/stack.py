@@ -19,7 +19,7 @@ from cirrus_site.demo.authority import write_authority
 from cirrus_site.demo.errors import DemoBlocked, DemoError
 from cirrus_site.demo.origin import write_origin
 from cirrus_site.demo.preflight import problems
-from cirrus_site.demo.programs import MANAGE, Program, programs
+from cirrus_site.demo.programs import LOOPBACK, MANAGE, Program, programs
 from cirrus_site.demo.redis_server import write_redis_config
 
 SETTINGS = """\
@@ -31,6 +31,9 @@ CIRRUS_ORIGIN_ALLOW=127.0.0.0/8
 
 # Where its edges speak HTTPS.
 CIRRUS_HTTPS_PORT={https_port}
+
+# Its names are known to its own name server alone.
+CIRRUS_RESOLVERS={resolver}
 """
 
 
@@ -87,7 +90,7 @@ def write_files(config: Config) -> None:
     """Generated configuration, and settings and secrets where there are none."""
     settings = config.var_dir / DEMO_FILE
     if not settings.exists():
-        settings.write_text(SETTINGS.format(https_port=config.demo_https_port))
+        settings.write_text(SETTINGS.format(https_port=config.demo_https_port, resolver=resolver(config)))
     if not config.redis_url:
         write_redis_config(config)
     write_origin(config)
@@ -141,4 +144,14 @@ def keeper_command(config: Config, program: Program) -> str:
 
 def environment(config: Config) -> dict[str, Any]:
     """What every process of the demo has in its environment. The port wins over a file of before."""
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "CIRRUS_HTTPS_PORT": str(config.demo_https_port)}
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "CIRRUS_HTTPS_PORT": str(config.demo_https_port),
+        "CIRRUS_RESOLVERS": " ".join(config.resolvers) or resolver(config),
+    }
+
+
+def resolver(config: Config) -> str:
+    """Whom to ask for the demo's names."""
+    return f"{LOOPBACK}:{config.demo_dns_port}"

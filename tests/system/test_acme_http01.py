@@ -27,9 +27,10 @@ def domain(edges, origin):
 
 
 @pytest.fixture
-def authority(tmp_path, edges):
+def authority(tmp_path, edges, settings):
     """An authority that comes to the first of the edges."""
     resolver = Resolver()
+    settings.CIRRUS = settings.CIRRUS.model_copy(update={"resolvers": [resolver.address]})
     with CertificateAuthority(
         tmp_path / "ca", resolver=resolver, http_port=edges[0].http_port, bad_nonces=10
     ) as ca:

@@ -142,8 +142,9 @@ def reached(edge, settings):
 
 
 @pytest.fixture
-def authority(tmp_path_factory, edge):
+def authority(tmp_path_factory, edge, settings):
     resolver = Resolver()
+    settings.CIRRUS = settings.CIRRUS.model_copy(update={"resolvers": [resolver.address]})
     # Its own folder: a certificate authority has keys of its own.
     with CertificateAuthority(
         tmp_path_factory.mktemp("ca"), resolver=resolver, http_port=edge.http_port, bad_nonces=10

@@ -46,5 +46,6 @@ def ca(start_ca):
 
 
 @pytest.fixture
-def world(keyspace, edges, resolver, ca):
+def world(keyspace, edges, resolver, ca, settings):
+    settings.CIRRUS = settings.CIRRUS.model_copy(update={"resolvers": [resolver.address]})
     return World(keyspace, edges, resolver, ca)

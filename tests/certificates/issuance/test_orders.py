@@ -49,8 +49,25 @@ def test_a_wildcard_and_its_base_name_are_proven_in_one_order(world):
     nothing_left(world)
 
 
-def test_a_delegated_name_is_proven_below_its_access_name(world, settings):
-    settings.CIRRUS = settings.CIRRUS.model_copy(update={"resolvers": [world.resolver.address]})
+def test_a_wildcard_is_proven_by_dns_and_a_name_beside_it_at_the_edges(world):
+    enrollment = world.enroll("*.cdn.example", aliases=["cdn.example", "www.shop.example"])
+    certificate = issued(world.issue(enrollment))
+    assert alternative_names(certificate) == ("*.cdn.example", "cdn.example", "www.shop.example")
+    assert {asked.partition("/")[0].partition(":")[0] for asked in world.edges.asked} == {"www.shop.example"}
+    assert world.ca.orders == 1
+    nothing_left(world)
+
+
+def test_only_the_record_that_a_wildcard_needs_is_asked_for(world):
+    enrollment = world.enroll("*.wild.example", aliases=["www.shop.example"])
+    outcome = failed(world.issue(enrollment))
+    assert outcome.kind == FailureKind.CHALLENGE
+    assert "_acme-challenge.wild.example. CNAME" in outcome.sentence
+    assert "shop.example" not in outcome.sentence
+    assert world.ca.orders == 0
+
+
+def test_a_delegated_name_is_proven_below_its_access_name(world):
     enrollment = world.enroll("*.elsewhere.example", aliases=["elsewhere.example"])
     outcome = failed(world.issue(enrollment))
     access = f"_acme-challenge.{Site.objects.get(domain=enrollment.domain).access_name}"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from certificates.issuance.challenges import Plan
 from certificates.issuance.client import AuthorizationSeen, ChallengeSeen
 from certificates.issuance.errors import NotRevoked, OrderFails
 from certificates.issuance.machine import ORDER_PATIENCE, _authorization, _profile
@@ -192,4 +193,4 @@ def test_a_proof_of_a_name_that_was_not_ordered_is_never_shown():
     challenge = ChallengeSeen("https://x/1", "pending", "token", "value", {})
     seen = AuthorizationSeen("https://x", "bank.example", False, "pending", {"dns-01": challenge}, None)
     with pytest.raises(OrderFails, match="bank.example was not ordered"):
-        _authorization(SimpleNamespace(order=order), seen, "dns-01", {})
+        _authorization(SimpleNamespace(order=order), seen, Plan(texts={"*.a.example": "x.example"}))

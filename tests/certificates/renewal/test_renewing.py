@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from alarms.models import Alarm
+from certificates.admin.authorities import authority_line
 from certificates.issuance.outcomes import Failed, FailureKind, Issued, Waiting
 from certificates.issuance.revocation import certificate_revoke
 from certificates.models import Authority, Backoff, Certificate, Enrollment, Order
@@ -22,6 +23,7 @@ from tests.factories import DomainFactory
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
+NEW_ACCOUNT = "/sign-me-up"
 #: In our zone, so that nobody has to ask the edges.
 HOST = "www.cdn.example"
 
@@ -144,6 +146,25 @@ def test_an_order_that_replaces_what_the_authority_does_not_know_is_placed_all_t
     assert enrollment.requested_at is None
 
 
+def test_a_name_without_an_address_waits_and_says_so_until_it_has_one(world, front):
+    host = "www.shop.example"
+    world.resolver.absent.add(host)
+    DomainFactory(host=host, tls=True)
+    (first,) = work()
+    assert isinstance(first, Failed) and first.kind == FailureKind.CHALLENGE
+    enrollment = Enrollment.objects.get()
+    assert f"{host} has no address in the DNS: create this record" in enrollment.problem
+    assert MINUTE - timedelta(seconds=30) < enrollment.next_attempt_at - timezone.now() < 2 * MINUTE
+    assert front.asked == [] and not Backoff.objects.exists()
+    assert work() == []
+
+    world.resolver.absent.clear()
+    (second,) = work(in_=2 * MINUTE)
+    assert isinstance(second, Issued)
+    enrollment.refresh_from_db()
+    assert (enrollment.problem, enrollment.attempts) == ("", 0)
+
+
 def test_when_the_first_authority_is_dead_the_second_one_issues(world, front, start_ca):
     world.add_authority(start_ca(), name="Second", position=90)
     front.down = True
@@ -153,6 +174,33 @@ def test_when_the_first_authority_is_dead_the_second_one_issues(world, front, st
 
     (second,) = work()
     assert second.certificate.authority.name == "Second"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(429, "rateLimited", retry_after=3600, path=NEW_ACCOUNT),
+        Refusal(503, "serverInternal", retry_after=3600),
+    ],
+    ids=["no account is made", "it is down"],
+)
+def test_a_wait_that_is_about_no_name_is_waited_by_all(world, front, refusal):
+    front.refusals.append(refusal)
+    DomainFactory(host=HOST, tls=True)
+    (first,) = work()
+    assert isinstance(first, Failed) and first.everybody
+    authority = Authority.objects.get()
+    assert timedelta(minutes=59) < authority.retry_after - timezone.now() < HOUR
+    assert "wants to be left alone until" in authority_line(authority).sentence
+
+    before = len(front.asked)
+    DomainFactory(host="shop.cdn.example", tls=True)
+    assert work() == work(in_=HOUR - 2 * MINUTE) == []
+    assert len(front.asked) == before
+    problem = Enrollment.objects.get(domain__host="shop.cdn.example").problem
+    assert problem == f"No authority may be asked now: {first.sentence}"
+    assert all(isinstance(outcome, Issued) for outcome in work(in_=2 * HOUR))
+    assert world.ca.orders == 2
 
 
 def test_when_the_first_authority_refuses_the_name_the_second_one_issues(world, start_ca):
