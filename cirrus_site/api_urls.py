@@ -14,6 +14,7 @@ from certificates.api import (
     AuthorityViewSet,
     BackoffViewSet,
     CertificateViewSet,
+    CertifiedDomainViewSet,
     EnrollmentViewSet,
     OrderViewSet,
     TicketKeyViewSet,
@@ -33,7 +34,6 @@ from edge.api import (
     ChangeViewSet,
     HealthViewSet,
     OutboxViewSet,
-    PublishedDomainViewSet,
     PublishedNodeViewSet,
 )
 from edge.purges.api import DomainPurgeViewSet, PurgeViewSet
@@ -45,7 +45,7 @@ HOST = "(?P<host>[^/]+)"
 APEX = "(?P<apex>[^/]+)"
 #: Address → viewset, in the order of the sidebar.
 RESOURCES: dict[str, Any] = {
-    "domains": PublishedDomainViewSet,
+    "domains": CertifiedDomainViewSet,
     f"domains/{HOST}/origins": OriginViewSet,
     f"domains/{HOST}/aliases": AliasViewSet,
     f"domains/{HOST}/rules": RuleViewSet,

@@ -5,8 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from api.serializers import ModelSerializer
-from certificates.api.enrollments import AuthorityField
+from certificates.api.domains import CertificateChoices, choices_save
 from certificates.models import Enrollment
 from dnszones.api.serializers import RecordSerializer, ZoneSerializer
 from dnszones.api.sites import OVERRIDES, SiteSerializer
@@ -46,19 +45,6 @@ class ConfigZoneSerializer(ZoneSerializer):
         except PartErrors as error:
             raise ValidationError({"records": keyed(error)}) from error
         require_rights_of(self.context, done)
-
-
-class CertificateChoices(ModelSerializer[Enrollment]):
-    """How a domain gets its certificates."""
-
-    authority = AuthorityField()
-
-    class Meta:
-        model = Enrollment
-        fields = ["source", "authority", "challenge", "key_type"]
-
-    def uncleaned(self, attrs: dict[str, Any]) -> set[str]:
-        return {"domain"}
 
 
 class SteeringChoices(SiteSerializer):
@@ -105,15 +91,8 @@ class ConfigDomainSerializer(DomainSerializer):
     def save_related(self, instance: Domain, related: dict[str, Any]) -> None:
         certificate, steering = related.pop("certificate"), related.pop("steering")
         super().save_related(instance, related)
-        self._certificate(instance, certificate)
+        choices_save(CertificateChoices, instance, certificate, context=self.context)
         self._steering(instance, steering)
-
-    def _certificate(self, domain: Domain, wanted: dict[str, Any]) -> None:
-        enrollment = Enrollment.objects.filter(domain=domain).first()
-        if enrollment is None and not wanted:
-            return
-        row = enrollment or Enrollment.objects.create(domain=domain)
-        _save_part("certificate", CertificateChoices(row, data=wanted, context=self.context))
 
     def _steering(self, domain: Domain, wanted: dict[str, Any]) -> None:
         site = Site.objects.filter(domain=domain).first()

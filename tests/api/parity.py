@@ -66,6 +66,11 @@ RULE_ROW = {
 }
 
 CONDITION = ("what", "name", "values", "negate")
+#: What a domain's document has of its enrollment.
+OF_A_CERTIFICATE = (
+    *("source", "authority", "challenge", "key_type"),
+    *(f"current.{name}" for name in ("id", "names", "source", "issuer", "not_after", "fingerprint")),
+)
 #: Pages of a domain that are about its certificate.
 OF_CERTIFICATES = ("certificate", "delegation", "issue", "revert", "revoke", "export")
 
@@ -76,6 +81,7 @@ PARITY: dict[str, Parity] = {
         api_only={
             "origins.id": "addresses the origin",
             "rules.id": "addresses the rule",
+            **{f"certificate.{name}": "the portal has it in its enrollment" for name in OF_A_CERTIFICATE},
             **{
                 f"rules.{name}": "the portal has it on the page of the rule"
                 for name in (
