@@ -12,14 +12,25 @@ from django.conf import settings
 from tests.dnszones.published import names, publish, publish_secondaries, secondary
 from tests.factories import NodeFactory
 from tests.fork_server import ForkServer
-from tests.servers import EdgeServer, Origin, PrimaryServer, RedisServer
+from tests.servers import EdgeServer, Origin, PrimaryServer, RedisServer, certificate_for
 from tests.system.dns_world import APEX, primary_settings
 
 _numbers = count(1)
 
 
+@pytest.fixture(scope="session")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The authorities that edges hold origins against: one, which has signed nothing.
+
+    Those of the machine are more than a hundred, and nginx reads them for each of its locations: most of
+    the time that it took to start.
+    """
+    _, found = certificate_for("authority.example", folder=tmp_path_factory.mktemp("authorities"))
+    return found
+
+
 @pytest.fixture
-def edge_settings(keyspace: RedisServer) -> dict[str, str]:
+def edge_settings(keyspace: RedisServer, authorities: Path) -> dict[str, str]:
     """The environment of an edge whose folder is this test's own."""
     folder = settings.VAR_DIR / f"edges-{next(_numbers)}"
     return {
@@ -27,6 +38,7 @@ def edge_settings(keyspace: RedisServer) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "cirrus_site.settings",
         "CIRRUS_VAR_DIR": str(folder),
         "REDIS_URL": settings.KEYSPACE_URL,
+        "CIRRUS_EDGE_CA_BUNDLE": str(authorities),
     }
 
 
