@@ -73,7 +73,7 @@ def config_apply(
         after = items_read(wanted.items) if steps else before
         plan = compare(before, after)
         plan.notes += [f"secondaries {name}: a new key was made." for name in view.made]
-        _require_rights(plan, user)
+        _require_rights(plan, before, after, user)
         _guard(before, after, plan, remove_share)
         if plan_only:
             transaction.set_rollback(True)
@@ -246,8 +246,14 @@ def _context(user: Any, view: Any) -> dict[str, Any]:
     return {"request": SimpleNamespace(user=user, auth=None), "view": view}
 
 
-def _require_rights(plan: Plan, user: Any) -> None:
-    for right in sorted({BY_NAME[item.section].right(VERBS[item.change]) for item in plan.items}):
+def _require_rights(plan: Plan, before: Documents, after: Documents, user: Any) -> None:
+    needed = {BY_NAME[item.section].right(VERBS[item.change]) for item in plan.items}
+    for item in plan.items:
+        old, new = (there[item.section].get(item.key) for there in (before, after))
+        for part, right in BY_NAME[item.section].rights.items():
+            if new is not None and new.get(part) != (old or {}).get(part):
+                needed.add(right)
+    for right in sorted(needed):
         if not user.has_perm(right):
             raise PermissionDenied(f"{user.get_username()} has not the right {right}.")
 

@@ -1,7 +1,7 @@
 """The sections of the document, in the order in which they are applied."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -40,6 +40,8 @@ class Section:
     form: Callable[[str], str] = str
     once: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    #: Objects in an item that are rows of other models → the permission that a change of them needs.
+    rights: dict[str, str] = field(default_factory=dict)
     #: Lists in an item whose loss is counted as well.
     counted: tuple[str, ...] = ()
 
@@ -79,6 +81,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
         ConfigDomainSerializer,
         form=searched_hostname,
+        rights={"certificate": "certificates.change_enrollment", "steering": "dnszones.change_site"},
     ),
     Section(
         "secondaries",
