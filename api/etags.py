@@ -6,11 +6,14 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from rest_framework.exceptions import ParseError
 from rest_framework.utils.encoders import JSONEncoder
 
 from api.errors import PreconditionFailed
 
-TAG = re.compile(r'(W/)?"([^"]*)"')
+TAG = re.compile(r'(W/)?"([!#-~]*)"')
+#: What `If-Match` and `If-None-Match` may say.
+CONDITION = re.compile(rf"\*|{TAG.pattern}([ \t]*,[ \t]*{TAG.pattern})*")
 
 
 def etag_of(representation: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
@@ -21,25 +24,34 @@ def etag_of(representation: Mapping[str, Any], *, without: Collection[str] = ())
 
 
 def check_match(headers: Mapping[str, str], etag: str | None) -> None:
-    """Raise `PreconditionFailed` where If-Match or If-None-Match forbids a change.
+    """Raise `PreconditionFailed` where If-Match or If-None-Match forbids a change, and `ParseError`.
 
     `etag` is what is there now; None: nothing is.
     """
-    if (wanted := headers.get("If-Match")) is not None and not _names(wanted, etag, weakly=False):
+    wanted, unwanted = condition(headers, "If-Match"), condition(headers, "If-None-Match")
+    if wanted is not None and not _names(wanted, etag, weakly=False):
         raise PreconditionFailed()
-    if (unwanted := headers.get("If-None-Match")) is not None and _names(unwanted, etag, weakly=True):
+    if unwanted is not None and _names(unwanted, etag, weakly=True):
         raise PreconditionFailed("It is there already, which If-None-Match forbids.")
 
 
 def is_known(headers: Mapping[str, str], etag: str) -> bool:
-    """Whether whoever asks has this representation already: 304."""
-    known = headers.get("If-None-Match")
+    """Whether whoever asks has this representation already: 304. Raises `ParseError`."""
+    known = condition(headers, "If-None-Match")
     return known is not None and _names(known, etag, weakly=True)
+
+
+def condition(headers: Mapping[str, str], name: str) -> str | None:
+    """One of both headers; None: it is not there. Raises `ParseError`: what is no tag would never match."""
+    text = headers.get(name)
+    if text is not None and not CONDITION.fullmatch(text := text.strip()):
+        raise ParseError(f"{name} is `*`, or ETags in quotes with commas between them.")
+    return text
 
 
 def _names(header: str, etag: str | None, *, weakly: bool) -> bool:
     if etag is None:
         return False
-    if header.strip() == "*":
+    if header == "*":
         return True
     return any(f'"{tag}"' == etag and (weakly or not weak) for weak, tag in TAG.findall(header))

@@ -1,6 +1,7 @@
 """Which rows of a list, and in which order. A parameter that means nothing here is refused: a misspelt
 filter would otherwise answer with everything."""
 
+import re
 from typing import Any
 
 import django_filters
@@ -12,6 +13,7 @@ from api.errors import InvalidQuery
 
 #: What the machinery itself reads.
 OURS = frozenset({"limit", "cursor", "ordering", "search"})
+WHOLE = re.compile("-?[0-9]{1,18}")
 
 
 class Filters(DjangoFilterBackend):
@@ -59,7 +61,7 @@ class Ordering:
                 "in": "query",
                 "description": "By which fields, the first one first; “-” is downwards.",
                 "explode": False,
-                "schema": {"type": "array", "items": {"type": "string", "enum": names}},
+                "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": names}},
             }
         ]
 
@@ -73,18 +75,22 @@ def refuse_unknown(request: Request, known: frozenset[str] | set[str]) -> None:
 
 
 def refuse_half_values(request: Request, filterset: Any) -> None:
-    """Raise `InvalidQuery` where a value is empty, or a yes or no is neither: that would filter nothing."""
+    """Raise `InvalidQuery` where a value is empty, a yes or no is neither, or a number is not whole, as all
+    of ours are: that would filter nothing, or everything away."""
     for name, kind in filterset.filters.items():
         text = request.query_params.get(name)
         if isinstance(kind, django_filters.BooleanFilter) and text not in (None, "true", "false"):
             raise InvalidQuery({name: "It is true or false."})
+        if isinstance(kind, django_filters.NumberFilter) and text and not WHOLE.fullmatch(text):
+            raise InvalidQuery({name: "It is a whole number."})
         if text == "" and type(kind) is not django_filters.CharFilter:
             raise InvalidQuery({name: "It is empty."})
 
 
 def ordering_of(request: Request, view: Any) -> list[str]:
     """By what to order: what was asked for, else the viewset's own, and at last by primary key."""
-    asked = [name for name in request.query_params.get("ordering", "").split(",") if name]
+    text = request.query_params.get("ordering")
+    asked = text.split(",") if text is not None else []
     allowed = {*getattr(view, "ordering_fields", ())}
     if wrong := [name for name in asked if name.removeprefix("-") not in allowed]:
         choice = f"By: {', '.join(sorted(allowed))}." if allowed else "This list has one ordering."

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from rest_framework import serializers
+
 from api.models import Operation
 from api.serializers import ModelSerializer
 from api.viewsets import ReadViewSet
 
 
 class OperationSerializer(ModelSerializer[Operation]):
+    result = serializers.JSONField(read_only=True, help_text="null: there is none, or not yet.")
+
     class Meta:
         model = Operation
         fields = [

@@ -7,13 +7,16 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import force_instance
 from rest_framework.permissions import SAFE_METHODS
 
+from api.etags import CONDITION
 from api.idempotency import KEY
+from api.links import add_links
 from api.permissions import rights_for, scope_for
 from api.problems import MEDIA_TYPE, PROBLEMS, TYPES_AT
 from api.scopes import RESOURCES
 from api.serializers import StrictMixin
 
 KEY_OR_QUOTED = f'^({KEY.pattern}|"{KEY.pattern}")$'
+TAGS = f"^({CONDITION.pattern})$"
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 REHEARSAL = {"$ref": "#/components/schemas/DryRun"}
 
@@ -81,9 +84,10 @@ class Schema(AutoSchema):
             key["schema"] |= {"minLength": 1, "maxLength": 257, "pattern": KEY_OR_QUOTED}
             parameters.append(key)
         if detail and self._action in ("update", "partial_update", "destroy"):
-            parameters.append(_header("If-Match", "The ETag that must be there: else 412."))
+            parameters.append(_condition("If-Match", "The ETag that must be there; `*`: any.", "*"))
         if detail and self._action in ("retrieve", "update"):
-            parameters.append(_header("If-None-Match", "An ETag that must not be there, or `*`."))
+            known = '"33a64df551425fcc55e4d42a148795d9"'
+            parameters.append(_condition("If-None-Match", "An ETag that must not be there, or `*`.", known))
         if self._action in ("create", "update", "partial_update", "destroy") or (
             getattr(self.view, "rehearsed", None) and self._action in self.view.rehearsed
         ):
@@ -105,6 +109,8 @@ class Schema(AutoSchema):
         codes = {400, 401, 403, 404, 406, 429, 503}
         if self.method not in SAFE_METHODS:
             codes |= {409, 413, 415}
+        elif self._action not in ("list", "retrieve"):
+            codes |= {409}  # what is asked for is made of what is there now
         if self.method == "POST":
             codes |= {422}
         if self.method in ("PUT", "PATCH", "DELETE"):
@@ -173,6 +179,13 @@ def _header(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
+def _condition(name: str, description: str, example: str) -> dict[str, Any]:
+    """A header that names ETags (RFC 9110 section 13.1)."""
+    header = _header(name, description)
+    header["schema"]["pattern"] = TAGS
+    return {**header, "example": example}
+
+
 def _problem(code: int) -> dict[str, Any]:
     """The answer with this status, for all operations."""
     titles = [problem.title for problem in PROBLEMS.values() if problem.status == code]
@@ -221,5 +234,6 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
             "changes": {"type": "object", "description": "Documents of edges and names of zones."},
         },
     }
+    add_links(result["paths"])
     result["tags"] = [{"name": name, "description": covers} for name, covers in RESOURCES.items()]
     return result

@@ -5,6 +5,7 @@ the API refuses what the admin refuses, in the same words.
 """
 
 import copy
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -17,15 +18,58 @@ from rest_framework.validators import UniqueValidator
 Row = TypeVar("Row", bound=models.Model)
 
 
+#: DRF's fields, the first one that fits → what their values are in JSON. DRF takes 0 for "0", and "no" for
+#: false.
+JSON_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], Callable[[Any], bool]], ...] = (
+    (serializers.CharField, lambda value: isinstance(value, str)),
+    (serializers.RelatedField, lambda value: isinstance(value, str)),  # by its name
+    (serializers.BooleanField, lambda value: isinstance(value, bool)),
+    (
+        serializers.IntegerField,
+        lambda value: (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            or isinstance(value, float)
+            and value.is_integer()
+        ),
+    ),
+)
+
+NO_TEXT = serializers.CharField.default_error_messages["invalid"]
+
+
 class StrictMixin:
-    """Refuses fields that are not there. What only Cirrus writes may be sent back; it counts nothing."""
+    """Refuses fields that are not there, and values that are no JSON of their field's type.
+
+    What only Cirrus writes may be sent back, with any value; it counts nothing.
+    """
 
     def to_internal_value(self: Any, data: Any) -> Any:
         if isinstance(data, dict):
-            unknown = [name for name in data if name not in self.fields]
-            if unknown:
-                raise ValidationError({str(name): ["There is no such field."] for name in unknown})
+            wrong: dict[str, Any] = {}
+            for name, value in data.items():
+                field = self.fields.get(name)
+                if field is None:
+                    wrong[str(name)] = ["There is no such field."]
+                elif not field.read_only and (said := misfit(field, value)):
+                    wrong[name] = said
+            if wrong:
+                raise ValidationError(wrong)
         return super().to_internal_value(data)  # type: ignore[misc]
+
+
+def misfit(field: Any, value: Any) -> Any:
+    """What is wrong with the JSON type of a field's value, as DRF would say it; nothing where it fits.
+
+    What is null, and whether that may be, is a question of its own.
+    """
+    if value is None:
+        return None
+    item_field = getattr(field, "child_relation", None) or getattr(field, "child", None)
+    if item_field and isinstance(value, list):
+        return {place: said for place, item in enumerate(value) if (said := misfit(item_field, item))}
+    fits = next((fits for kind, fits in JSON_TYPES if isinstance(field, kind)), None)
+    return [field.error_messages.get("invalid", NO_TEXT)] if fits and not fits(value) else None
 
 
 class Serializer(StrictMixin, serializers.Serializer[Any]):

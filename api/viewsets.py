@@ -191,10 +191,13 @@ class ReadMixin:
 
     def retrieve(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_unknown(request, set())
-        data = dict(self.get_serializer(self.get_object()).data)
+        return self.shown(dict(self.get_serializer(self.get_object()).data))
+
+    def shown(self: Any, data: dict[str, Any]) -> Response:
+        """The answer to a GET of one: its representation, or that it is known already."""
         etag = self.etag(data)
         headers = {"ETag": etag}
-        if etags.is_known(request.headers, etag):
+        if etags.is_known(self.request.headers, etag):
             return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
         return Response(data, headers=headers)
 

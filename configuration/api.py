@@ -62,8 +62,8 @@ class ApplySerializer(Serializer):
 
 class FieldChangeSerializer(Serializer):
     path = serializers.CharField()
-    before = serializers.JSONField(allow_null=True, help_text="null: its default.")
-    after = serializers.JSONField(allow_null=True)
+    before = serializers.JSONField(help_text="null: its default.")
+    after = serializers.JSONField(help_text="null: its default.")
 
 
 class ItemChangeSerializer(Serializer):

@@ -9,12 +9,16 @@ from api.filters import FilterSet, InFilter
 from api.serializers import ModelSerializer
 from api.viewsets import ReadViewSet
 from certificates.api import examples
-from certificates.models import Authorization, Backoff, Order
+from certificates.models import Authorization, Backoff, Enrollment, Order
 from domains.hostnames import searched_hostname
 
 
 class AuthorizationSerializer(ModelSerializer[Authorization]):
     """What proves one name."""
+
+    challenge_type = serializers.ChoiceField(
+        choices=Enrollment.Challenge.choices, allow_blank=True, help_text="Empty: not chosen yet."
+    )
 
     class Meta:
         model = Authorization

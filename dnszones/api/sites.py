@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.errors import InvalidQuery
 from api.filters import refuse_unknown
 from api.serializers import ModelSerializer, Serializer
 from api.viewsets import BaseViewSet, ReadMixin, UpdateMixin
@@ -202,7 +203,10 @@ class SiteViewSet(BaseViewSet, ReadMixin, UpdateMixin):
 def without(request: Request) -> list[str]:
     """The nodes of `?without=`, which may be given several times."""
     refuse_unknown(request, {"without"})
-    return request.query_params.getlist("without")
+    names = request.query_params.getlist("without")
+    if unknown := {*names} - {*Node.objects.filter(name__in=names).values_list("name", flat=True)}:
+        raise InvalidQuery({"without": f"There is no node “{min(unknown)}”."})
+    return names
 
 
 def told(inquiry: Inquiry) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class ChangeViewSet(ReadViewSet):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Who has applied it."""
         refuse_unknown(request, set())
-        return Response(ChangeSerializer(self._change()).data)
+        return self.shown(dict(ChangeSerializer(self._change()).data))
 
     @extend_schema(request=None, responses={202: PublicationSerializer})
     @action(detail=True, methods=["post"], url_path="publish-again")

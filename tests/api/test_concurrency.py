@@ -4,8 +4,9 @@ import threading
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from edge.models import Keyspace, Outbox
+from edge.models import Keyspace, Outbox, Publication
 from nodes.models import Node, Region
 from tests.api.conftest import client_with, secret_for, user_with
 from tests.factories import NodeFactory, RegionFactory
@@ -41,12 +42,30 @@ class TestOneAfterTheOther:
         tag = boss.get(REGION)["ETag"]
         assert boss.patch(REGION, {"title": "b"}, HTTP_IF_MATCH=f"W/{tag}").status_code == 412
 
+    @pytest.mark.parametrize("said", ["", "x", "'x'", '"x" "y"', '"x",', "*, *", "W/x"])
+    def test_a_condition_that_no_tag_can_meet_is_a_mistake(self, said, boss):
+        for name, answer in (
+            ("If-Match", boss.patch(REGION, {"title": "b"}, HTTP_IF_MATCH=said)),
+            ("If-None-Match", boss.get(REGION, HTTP_IF_NONE_MATCH=said)),
+        ):
+            assert answer.status_code == 400
+            assert answer.json()["detail"] == f"{name} is `*`, or ETags in quotes with commas between them."
+
     def test_what_has_not_changed_is_not_sent_again(self, boss):
         tag = boss.get(REGION)["ETag"]
         for known in (tag, f"W/{tag}", "*", f'"x", {tag}'):
             answer = boss.get(REGION, HTTP_IF_NONE_MATCH=known)
             assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", tag)
         assert boss.get(REGION, HTTP_IF_NONE_MATCH='"x"').status_code == 200
+
+    def test_a_change_that_is_known_is_not_sent_again_either(self, boss):
+        now = timezone.now()
+        Keyspace.objects.update_or_create(pk=1, defaults={"epoch": 1, "revision": 7})
+        named = {"kind": "node", "key": "edge-1", "object_id": 1}
+        Publication.objects.create(**named, epoch=1, rev=7, saved_at=now, published_at=now)
+        first = boss.get("/api/v1/changes/7")
+        known = boss.get("/api/v1/changes/7", HTTP_IF_NONE_MATCH=first["ETag"])
+        assert (first.status_code, known.status_code) == (200, 304)
 
     def test_a_put_may_be_held_to_making_something_new(self, boss):
         assert boss.put(REGION, {}, HTTP_IF_NONE_MATCH="*").status_code == 412

@@ -72,6 +72,24 @@ def test_filters_and_search(query, found, boss):
     assert names(boss, f"{NODES}?{query}") == found
 
 
+@pytest.mark.parametrize(
+    ("address", "parameter", "reason"),
+    [
+        ("/api/v1/outbox?object_id=0.5", "object_id", "It is a whole number."),
+        ("/api/v1/outbox?object_id=1e3", "object_id", "It is a whole number."),
+        (f"{NODES}?ordering=", "ordering", "Not by “”. By: "),
+        (f"{NODES}?ordering=name,", "ordering", "Not by “”. By: "),
+        ("/api/v1/sites/summary?without=n9", "without", "There is no node “n9”."),
+    ],
+)
+def test_a_parameter_that_cannot_be_meant_is_named(address, parameter, reason, boss):
+    answer = boss.get(address)
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert error["field"] == f"?{parameter}"
+    assert error["reason"].startswith(reason)
+
+
 def test_a_list_costs_the_same_number_of_queries_for_any_length(boss, django_assert_num_queries):
     boss.get(NODES)
     with django_assert_num_queries(2):  # the token and the rows

@@ -303,7 +303,7 @@ def test_it_is_explained_who_serves_a_site_and_who_would_without_a_node(world, b
     assert set(told["ipv4"]) == {"edge-1", "edge-2"} and told["names"] == [shop.access_name]
     without = boss.get("/api/v1/sites/shop.example.com/explain?without=edge-1").json()
     assert without["ipv4"] == ["edge-2"] and without["without"] == ["edge-1"]
-    assert boss.get("/api/v1/sites/shop.example.com/explain?without=edge-9").status_code == 409
+    assert boss.get("/api/v1/sites/shop.example.com/explain?without=edge-9").status_code == 400
 
 
 def test_the_summary_says_how_sites_are_spread_and_what_would_move(world, boss, shop):  # noqa: F811
