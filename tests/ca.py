@@ -40,16 +40,8 @@ class Resolver:
     """
 
     def __init__(self, *, default: Iterable[str] = ("127.0.0.1",)) -> None:
-        self.default = list(default)
-        self.addresses: dict[str, list[str]] = {}
-        self.texts: dict[str, list[str]] = {}
-        self.aliases: dict[str, str] = {}
-        self.caa: dict[str, list[str]] = {}
-        self.by_steps = False
-        self.absent: set[str] = set()
-        self.zones: dict[str, int] = {}
-        self.questions: list[tuple[str, str]] = []
-        self.lookup: Callable[[str, str], list[str] | None] = lambda name, kind: None
+        self.at_first = list(default)
+        self.forget()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = int(self.socket.getsockname()[1])
@@ -116,6 +108,19 @@ class Resolver:
             return [address for address in found if (":" in address) == (kind == "AAAA")]
         return []
 
+    def forget(self) -> None:
+        """Know nothing but the first default, and nothing of what was asked."""
+        self.default = list(self.at_first)
+        self.addresses: dict[str, list[str]] = {}
+        self.texts: dict[str, list[str]] = {}
+        self.aliases: dict[str, str] = {}
+        self.caa: dict[str, list[str]] = {}
+        self.by_steps = False
+        self.absent: set[str] = set()
+        self.zones: dict[str, int] = {}
+        self.questions: list[tuple[str, str]] = []
+        self.lookup: Callable[[str, str], list[str] | None] = lambda name, kind: None
+
     def stop(self) -> None:
         """Answer nothing from now on."""
         self.socket.close()
@@ -143,6 +148,7 @@ class CertificateAuthority:
     alternate_roots: int = 0
     strict: bool = False
     process: "subprocess.Popen[bytes] | None" = None
+    counted: int = 0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -189,6 +195,10 @@ class CertificateAuthority:
             self.process = subprocess.Popen(words, env={**os.environ, **chaos}, stdout=log, stderr=log)
         eventually(lambda: requests.get(self.directory, verify=str(self.trust_file), timeout=2).ok)
 
+    def count_anew(self) -> None:
+        """Leave out of `log` and of the counts what it has written until now."""
+        self.counted += len(self.log())
+
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it."""
         if self.process:
@@ -209,14 +219,14 @@ class CertificateAuthority:
 
     @property
     def orders(self) -> int:
-        """How many orders it has been given since its folder was made."""
+        """How many orders it has been given, since its folder was made or `count_anew`."""
         return self.log().count("Added order ")
 
     @property
     def accounts(self) -> int:
-        """How many accounts have been made."""
+        """How many accounts have been made, since then too."""
         return self.log().count(" accounts in memory")
 
     def log(self) -> str:
         """What it has written."""
-        return (self.folder / "pebble.log").read_text(errors="replace")
+        return (self.folder / "pebble.log").read_text(errors="replace")[self.counted :]

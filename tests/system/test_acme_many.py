@@ -8,7 +8,16 @@ from django.db import connections
 from certificates.issuance.orders import order_advance
 from certificates.issuance.outcomes import Failed, Waiting
 from certificates.models import Certificate, Order
-from tests.certificates.issuance.conftest import ca, edges, resolver, start_ca, world  # noqa: F401
+from tests.certificates.issuance.conftest import (  # noqa: F401
+    ca,
+    edges,
+    listener,
+    one_ca,
+    one_resolver,
+    resolver,
+    start_ca,
+    world,
+)
 from tests.certificates.issuance.world import Child, nothing_left
 
 pytestmark = pytest.mark.system

@@ -34,10 +34,11 @@ EDGES = ("edge-1", "edge-2")
 class PlayedEdges:
     """Two edges: they answer challenges as their documents in Redis say, and acknowledge what is published.
 
-    `deaf`: names of those that acknowledge nothing. `wrong`: what is answered instead of the right thing.
+    They take the connections that come to `listener`. `deaf`: names of those that acknowledge nothing.
+    `wrong`: what is answered instead of the right thing.
     """
 
-    def __init__(self, server) -> None:
+    def __init__(self, server, listener) -> None:
         self.redis = server
         self.deaf: set[str] = set()
         self.wrong: bytes | None = None
@@ -59,9 +60,13 @@ class PlayedEdges:
             def log_message(self, *_) -> None:
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(
+            listener.getsockname(), Handler, bind_and_activate=False
+        )
+        self.server.socket.close()
+        self.server.socket = listener.dup()
         self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
+        self.port = listener.getsockname()[1]
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         threading.Thread(target=self._acknowledge, daemon=True).start()
 

@@ -1,5 +1,14 @@
 """The world of the tests of issuing: two played edges, a zone, and real authorities."""
 
-from tests.certificates.issuance.conftest import ca, edges, resolver, start_ca, world
+from tests.certificates.issuance.conftest import (
+    ca,
+    edges,
+    listener,
+    one_ca,
+    one_resolver,
+    resolver,
+    start_ca,
+    world,
+)
 
-__all__ = ["ca", "edges", "resolver", "start_ca", "world"]
+__all__ = ["ca", "edges", "listener", "one_ca", "one_resolver", "resolver", "start_ca", "world"]
