@@ -22,8 +22,8 @@ from nodes.models import Node, Region
 from tests.servers import ROOT, binary, eventually, free_port
 
 
-def config_in(folder, **settings):
-    """The demo's settings with a folder of its own and ports that are free."""
+def free_ports():
+    """Every port of the demo, none of which anybody has."""
     ports = {
         "CIRRUS_WEB_PORT": free_port(),
         "CIRRUS_DEMO_REDIS_PORT": free_port(),
@@ -38,7 +38,12 @@ def config_in(folder, **settings):
         "CIRRUS_DEMO_EDGE_PORTS": f"{free_port()} {free_port()}",
         "CIRRUS_DEMO_STATUS_PORTS": f"{free_port()} {free_port()}",
     }
-    given = {**ports, "CIRRUS_VAR_DIR": folder, **settings}
+    return {name: str(port) for name, port in ports.items()}
+
+
+def config_in(folder, **settings):
+    """The demo's settings with a folder of its own and ports that are free."""
+    given = {**free_ports(), "CIRRUS_VAR_DIR": folder, **settings}
     return read_config({name: str(value) for name, value in given.items()})
 
 
@@ -253,14 +258,6 @@ def test_the_logs_of_an_unknown_process_are_a_sentence():
 
 
 def test_a_database_that_is_not_there_is_a_sentence(tmp_path):
-    ports = {
-        name: str(free_port())
-        for name in ("CIRRUS_WEB_PORT", "CIRRUS_DEMO_REDIS_PORT", "CIRRUS_DEMO_ORIGIN_PORT")
-    }
-    pairs = {
-        name: f"{free_port()} {free_port()}"
-        for name in ("CIRRUS_DEMO_EDGE_PORTS", "CIRRUS_DEMO_STATUS_PORTS")
-    }
     wanted = {
         "DJANGO_SETTINGS_MODULE": "cirrus_site.settings",
         "CIRRUS_VAR_DIR": str(tmp_path),
@@ -268,7 +265,7 @@ def test_a_database_that_is_not_there_is_a_sentence(tmp_path):
     }
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "demo_up"],
-        env={**os.environ, **ports, **pairs, **wanted},
+        env={**os.environ, **free_ports(), **wanted},
         capture_output=True,
         text=True,
         timeout=60,
