@@ -11,7 +11,8 @@ class KeyNotOnEdges(CirrusError):
     def __init__(self, key_id: str, nodes: Sequence[str], failure: str = "") -> None:
         self.key_id, self.nodes = key_id, list(nodes)
         some = ", ".join(self.nodes[:5]) + (f" and {len(self.nodes) - 5} more" if len(self.nodes) > 5 else "")
-        why = f"what edges have cannot be read: {failure}" if failure else f"{some} do not report it"
+        do = "does" if len(self.nodes) == 1 else "do"
+        why = f"what edges have cannot be read: {failure}" if failure else f"{some} {do} not report it"
         super().__init__(
             f"The key “{key_id}” is not on every edge ({why}), so those could not open what is sealed with "
             "it. Give them what “manage.py edge_keys” prints, as CIRRUS_EDGE_KEYS, and reload them; --force "

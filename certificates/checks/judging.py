@@ -52,7 +52,7 @@ def judge(
     warnings = [*_gaps(material, [*wanted], confirmed)]
     if installed and not confirmed:
         _require_newer(material, installed)
-    return (*warnings, *_looks(material, now))
+    return (*warnings, *_looks(material, now, installed))
 
 
 def _require_bounds(material: Material) -> None:
@@ -170,10 +170,15 @@ def _require_newer(material: Material, installed: Installed) -> None:
         )
 
 
-def _looks(material: Material, now: datetime) -> Iterable[str]:
+def _looks(material: Material, now: datetime, installed: Installed | None) -> Iterable[str]:
     left = material.not_after - now
     if left < (material.not_after - material.not_before) * LATE:
         yield f"It ends in {_days(left.total_seconds())}, on {material.not_after:%Y-%m-%d}: renew it soon."
+    if installed and material.not_after < installed.not_after:
+        yield (
+            f"It ends on {material.not_after:%Y-%m-%d}, before the one in whose place it comes "
+            f"({installed.not_after:%Y-%m-%d})."
+        )
     if material.self_signed:
         yield "It is self-signed: browsers warn of it, unless somebody has told them to trust it."
 

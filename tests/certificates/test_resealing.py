@@ -115,7 +115,7 @@ def test_no_private_key_is_sealed_with_a_key_that_an_edge_does_not_have(keyspace
             secrets_reseal()
         acknowledge(keyspace, "edge-1", keys="new,old")
         acknowledge(keyspace, "edge-2", keys="old")
-        with pytest.raises(KeyNotOnEdges, match=r"\(edge-2 do not report it\)"):
+        with pytest.raises(KeyNotOnEdges, match=r"\(edge-2 does not report it\)"):
             secrets_reseal()
         assert documents(keyspace, Kind.CERTIFICATE) == before
         acknowledge(keyspace, "edge-2", keys="new,old")

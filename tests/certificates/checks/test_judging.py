@@ -127,7 +127,15 @@ def test_an_older_one_does_not_take_the_place_of_a_newer_one():
     installed = Installed(new.fingerprint, new.not_before, new.not_after)
     error = refused(old, installed=installed)
     assert error.confirmable and "older than the one that is served" in str(error)
-    assert judged(old, installed=installed, confirmed=True) == ()
+    assert len(judged(old, installed=installed, confirmed=True)) == 1
     assert judged(new, installed=installed) == ()
+
+
+def test_one_of_a_shorter_life_that_was_issued_later_is_taken_with_a_warning():
+    old = material(HOST, begin=NOW - 50 * DAY, end=NOW + 40 * DAY)
     before = Installed(old.fingerprint, old.not_before, old.not_after)
-    assert judged(material(HOST, end=NOW + 36 * DAY), installed=before) == ()  # a shorter life, issued later
+    (warning,) = judged(material(HOST, end=NOW + 36 * DAY), installed=before)
+    assert warning == (
+        f"It ends on {NOW + 36 * DAY:%Y-%m-%d}, before the one in whose place it comes "
+        f"({NOW + 40 * DAY:%Y-%m-%d})."
+    )
