@@ -34,6 +34,45 @@ def test_it_is_openapi_3_1_and_every_tag_is_a_resource():
     assert {tag for _, operation in OPERATIONS for tag in operation["tags"]} <= {*RESOURCES, "general"}
 
 
+def links_of(name: str) -> dict[str, dict[str, str]]:
+    """Where what this operation makes leads: operation → the names of its address."""
+    made = dict(OPERATIONS)[name]["responses"]["201"]
+    labels = {operation["operationId"]: label for label, operation in OPERATIONS}
+    return {labels[link["operationId"]]: link["parameters"] for link in made["links"].values()}
+
+
+def test_what_is_made_leads_to_all_that_can_be_done_with_it():
+    node = links_of("POST /api/v1/nodes")
+    assert {label.partition(" ")[0] for label in node} == {"GET", "PUT", "PATCH", "DELETE", "POST"}
+    assert "POST /api/v1/nodes/{name}/drain" in node
+    assert set(map(str, node.values())) == {str({"name": "$response.body#/name"})}
+    assert links_of("PUT /api/v1/nodes/{name}")["GET /api/v1/nodes/{name}"] == {"name": "$request.path.name"}
+
+
+@pytest.mark.parametrize(
+    ("made_by", "there", "parameters"),
+    [
+        (
+            "POST /api/v1/zones/{apex}/records",
+            "DELETE /api/v1/zones/{apex}/records/{id}",
+            {"apex": "$request.path.apex", "id": "$response.body#/id"},
+        ),
+        (
+            "POST /api/v1/domains/{host}/rules/{id}/duplicate",
+            "GET /api/v1/domains/{host}/rules/{id}",
+            {"host": "$request.path.host", "id": "$response.body#/id"},
+        ),
+        (
+            "POST /api/v1/certificates",
+            "GET /api/v1/certificates/{id}/chain",
+            {"id": "$response.body#/certificate/id"},
+        ),
+    ],
+)
+def test_a_part_is_found_by_its_whole_and_by_what_the_answer_says(made_by, there, parameters):
+    assert links_of(made_by)[there] == parameters
+
+
 def test_the_document_and_its_page_need_no_login_and_no_other_server(client):
     answer = client.get("/api/v1/openapi.json")
     assert answer.json()["paths"].keys() == DOCUMENT["paths"].keys()
