@@ -109,7 +109,7 @@ def _concise(kind: Any, document: dict[str, Any], keep: set[str]) -> dict[str, A
             value = [_concise(child, each, keep=set()) for each in value]
         elif isinstance(value, dict):
             value = {key: each for key, each in value.items() if each != CHOICES[name][key]}
-        if name in keep or name in SHOWN or value != default:
+        if name in keep or (name in SHOWN and value != "") or value != default:
             found[name] = value
     return found
 
