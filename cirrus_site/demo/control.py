@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cirrus_site.config import Config
 from cirrus_site.demo import health, paths
 from cirrus_site.demo.errors import DemoError
-from cirrus_site.demo.programs import programs
+from cirrus_site.demo.programs import Program, programs
 
 #: Seconds until an order must have been obeyed: a keeper needs at most 3.5 for a stubborn process.
 PATIENCE = 15.0
@@ -57,6 +57,11 @@ def process_start(config: Config, name: str) -> str:
         return f"{name} runs already (pid {kept.pid})."
     os.kill(kept.keeper, signal.SIGUSR2)
     _until(lambda: _serves(config, name), f"{name} does not start: `just logs {name}`.")
+    if started := _program(config, name).started:
+        try:
+            started()
+        except OSError as error:
+            raise DemoError(f"{name} runs, but does not answer: {error}") from error
     return f"{name} runs (pid {_kept(config, name).pid})."
 
 
@@ -97,10 +102,13 @@ def _kept(config: Config, name: str) -> Kept:
 
 def _serves(config: Config, name: str) -> bool:
     """Whether a process runs and takes connections wherever it listens."""
-    program = next(program for program in programs(config) if program.name == name)
     return _kept(config, name).state == "running" and all(
-        health.accepts(listener.bind, listener.port) for listener in program.listens
+        health.accepts(listener.bind, listener.port) for listener in _program(config, name).listens
     )
+
+
+def _program(config: Config, name: str) -> Program:
+    return next(program for program in programs(config) if program.name == name)
 
 
 def _until(done: Callable[[], bool], otherwise: str) -> None:

@@ -39,6 +39,8 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     #: Asks the server itself; raises where it does not answer. None: that it runs is all one can ask.
     check: Callable[[], None] | None = None
+    #: Done once it takes connections again, after it was started by hand; raises `OSError` where that fails.
+    started: Callable[[], object] | None = None
 
 
 def edge_name(number: int) -> str:
@@ -162,6 +164,7 @@ def _authority(config: Config) -> Program:
         ],
         environment=authority.ENVIRONMENT,
         check=partial(authority.authority_answers, config),
+        started=partial(authority.keep_roots, config),
     )
 
 

@@ -274,6 +274,12 @@ def test_everything_starts_serves_without_redis_and_stops_without_a_trace(demo):
     assert demo.manage("demo", "stop", "redis").startswith("redis is stopped; ")
     assert demo.manage("demo", "start", "redis").startswith("redis runs (pid ")
 
+    # The authority has another root now, which the line trusts beside that of before.
+    assert demo.manage("demo", "restart", "ca").startswith("ca runs (pid ")
+    assert "Issued by" in demo.manage("issue_certificate", HOST)
+    assert secured_by_the_line(text).startswith("HTTP/2 200")
+    assert (demo.var / "demo" / "roots.pem").read_text().count("BEGIN CERTIFICATE") == 2
+
     # A killed process comes back.
     edge_pid = demo.states()["edge-1"]["pid"]
     os.kill(edge_pid, signal.SIGKILL)
