@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 from celery import current_app
 from celery.schedules import schedule
@@ -61,12 +62,13 @@ def job_run(*, job: PeriodicTask) -> None:
     task = current_app.tasks.get(job.task)
     if task is None:
         raise JobUnknown(job)
+    elsewhere: dict[str, Any] = {"queue": job.queue} if job.queue else {}
     try:
         task.apply_async(
             args=json.loads(job.args),
             kwargs=json.loads(job.kwargs),
-            queue=job.queue or None,
             headers={"periodic_task_name": job.name},
+            **elsewhere,
         )
     except OperationalError as error:
         raise QueueUnreachable(error) from error
