@@ -3,6 +3,10 @@
 -- (`nginx -t`) runs none of this, so that it may take place beside a running edge.
 require "resty.core"
 
+-- As OpenResty's LuaJIT has it by itself. A stock one (Debian's) forgets all that it has compiled at 1,000 traces or
+-- 512 KB, and gives up what a request runs through in one go as too long.
+require("jit.opt").start("maxtrace=8000", "maxrecord=16000", "minstitch=3", "maxmcode=40960")
+
 local beacon = require "cirrus.beacon"
 local connection = require "cirrus.connection"
 local generation = require "cirrus.generation"
