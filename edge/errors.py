@@ -77,6 +77,14 @@ class EdgeCannotStart(CirrusError):
     """Something on this machine keeps an edge from running."""
 
 
+class EdgeNotReloaded(CirrusError):
+    """A running edge has not taken new settings, and goes on with those that it had."""
+
+    def __init__(self, node: str, why: str) -> None:
+        self.node, self.why = node, why
+        super().__init__(f"The edge {node} goes on with the settings that it had: {why}.")
+
+
 class SocketTaken(EdgeCannotStart):
     """The folder in which a unix socket would lie is somebody else's."""
 

@@ -8,7 +8,6 @@ import os
 import pwd
 import resource
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -32,6 +31,8 @@ MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
 GEOIP_MODULE = "ngx_http_geoip2_module.so"
 #: The folder of an edge in which nginx finds as many files as there may be ticket keys.
 TICKET_SLOTS = "ticket-slots"
+#: The files of an edge in which its workers say whose settings they have, and nginx what it cannot do at all.
+TAKEN, EMERGENCIES = "taken", "emergencies.log"
 #: Headers from which frameworks take the URL, the host or the method of a request, and that are in no cache
 #: key: with them a client could poison the cache for others. The edge sets its own X-Forwarded-For, -Proto
 #: and -Host; where a domain is guarded, these do not reach its origins. Spelled as nginx's variables are.
@@ -177,8 +178,9 @@ def is_read_along(path: str) -> bool:
     return target.exists() and not target.is_file()
 
 
-def lua_settings(options: EdgeOptions, descriptor: int | None) -> dict[str, Any]:
-    """What `cirrus.settings` holds on the edge; `descriptor`: of its file in memory."""
+def lua_settings(options: EdgeOptions, descriptor: int | None, number: str) -> dict[str, Any]:
+    """What `cirrus.settings` holds on the edge; `descriptor`: of its file in memory. `number` (any word):
+    its workers write it to a file, so that it can be seen whose settings they have."""
     cirrus = settings.CIRRUS
     return {
         "node": options.node,
@@ -189,6 +191,8 @@ def lua_settings(options: EdgeOptions, descriptor: int | None) -> dict[str, Any]
         "origin_deny": cirrus.origin_deny,
         "origin_allow": cirrus.origin_allow,
         "stale_after": cirrus.edge_stale_after,
+        "number": number,
+        "taken": str(options.folder / TAKEN),
         "generation": str(options.folder / "generation"),
         "contact": str(options.folder / "contact"),
         "invalidations": str(options.folder / "invalidations"),
@@ -248,6 +252,7 @@ def nginx_conf(options: EdgeOptions, nginx: str) -> str:
     return environment.get_template("nginx.conf.j2").render(
         node=options.node,
         dir=options.folder,
+        emergencies=options.folder / EMERGENCIES,
         socket=socket_path(options.folder, "fetch"),
         refresh_socket=socket_path(options.folder, "refresh"),
         modules=[*lua_modules(nginx), *geoip_module(nginx)],
@@ -296,7 +301,7 @@ def prepare(options: EdgeOptions) -> list[str]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     _refuse_second(options)  # first: these files belong to an edge that is running
-    _write_files(options, nginx, memory_file.create())
+    write_files(options, nginx, memory_file.create(), number="first")
     return [*_command(options, nginx), "-g", "daemon off;"]
 
 
@@ -306,43 +311,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def reload(options: EdgeOptions) -> None:
-    """Give a running edge the settings of now, without refusing a connection.
-
-    Its nginx starts new workers and lets the old ones finish. Raises `EdgeCannotStart` where it does not run,
-    or with a sentence of nginx, which then goes on with what it has.
-    """
-    label_validator(options.node)
-    try:
-        pid = int((options.folder / "nginx.pid").read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError) as error:
-        raise EdgeCannotStart(
-            f"The edge {options.node} does not run from {options.folder}; start it without --reload."
-        ) from error
-    descriptor = _memory_file_of(options)
-    if descriptor is None or not memory_file.renew(pid, descriptor):
-        raise EdgeCannotStart(
-            f"The edge {options.node} has no keys in memory that this user may replace; start it anew."
-        )
-    _write_files(options, nginx_binary(), descriptor)
-    os.kill(pid, signal.SIGHUP)
-
-
-def _memory_file_of(options: EdgeOptions) -> int | None:
-    try:
-        found = json.loads((options.folder / "settings.json").read_text()).get("memory_file")
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, int) else None
-
-
 def _command(options: EdgeOptions, nginx: str, *, conf: str = "nginx.conf") -> list[str]:
     return [nginx, "-e", "stderr", "-p", str(options.folder), "-c", str(options.folder / conf)]
 
 
-def _write_files(options: EdgeOptions, nginx: str, descriptor: int) -> None:
-    """Write settings.json and nginx.conf, once nginx has taken them on trial."""
+def write_files(options: EdgeOptions, nginx: str, descriptor: int, *, number: str) -> None:
+    """Write settings.json and nginx.conf, once nginx has taken them on trial. Raises `EdgeCannotStart`."""
     folder = options.folder
     _write_private(folder / "nginx.conf.new", nginx_conf(options, nginx))
     tried = subprocess.run(
@@ -350,7 +324,8 @@ def _write_files(options: EdgeOptions, nginx: str, descriptor: int) -> None:
     )
     if tried.returncode:
         raise EdgeCannotStart(f"nginx refuses its configuration: {tried.stderr.strip()}")
-    _write_private(folder / "settings.json", json.dumps(lua_settings(options, descriptor), indent=1))
+    told = lua_settings(options, descriptor, number)
+    _write_private(folder / "settings.json", json.dumps(told, indent=1))
     (folder / "nginx.conf.new").rename(folder / "nginx.conf")
 
 

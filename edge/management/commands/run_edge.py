@@ -7,8 +7,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from edge.errors import EdgeCannotStart
-from edge.runtime import EdgeOptions, environment, prepare, reload
+from cirrus_site.errors import CirrusError
+from edge.reloading import edge_reload
+from edge.runtime import EdgeOptions, environment, prepare
 
 
 def port(text: str) -> int:
@@ -51,11 +52,11 @@ class Command(BaseCommand):
         edge = EdgeOptions(options["node"], *ports)
         try:
             if options["reload"]:
-                reload(edge)
+                edge_reload(edge)
                 self.stdout.write(f"The edge {edge.node} has the settings of now.")
                 return
             command = prepare(edge)
-        except EdgeCannotStart as error:
+        except CirrusError as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError(f"--node {edge.node}: {error.messages[0]}") from error

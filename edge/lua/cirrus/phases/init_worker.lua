@@ -1,4 +1,6 @@
--- init_worker_by_lua: the timers of a worker; worker 0 is also the subscriber.
+-- init_worker_by_lua: the timers of a worker; worker 0 is also the subscriber, and says whose settings it has. There are
+-- no workers of a reload that nginx refuses, so `run_edge --reload` waits for that.
+local files = require "cirrus.files"
 local handshakes = require "cirrus.tls.counters"
 local metrics = require "cirrus.metrics"
 local settings = require "cirrus.settings"
@@ -10,6 +12,8 @@ return function()
     handshakes.start()
   end
   if ngx.worker.id() == 0 then
+    local own = settings.get()
+    files.write(own.taken, own.number)
     subscriber.start()
   end
 end
