@@ -33,6 +33,7 @@ JSON_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], Callable[[A
             and value.is_integer()
         ),
     ),
+    (serializers.FloatField, lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
 )
 
 NO_TEXT = serializers.CharField.default_error_messages["invalid"]

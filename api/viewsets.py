@@ -36,6 +36,8 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
     action_rights: Mapping[str, Sequence[str]] = {}
     #: Where a row's domain is (`domain__host`); None: in no domain; "": this class looks itself.
     domain_path: str | None = None
+    #: Actions that do no harm twice and have transactions of their own: an Idempotency-Key is not needed.
+    repeatable: Collection[str] = ()
     #: Bytes that a body may have.
     body_limit: int = DEFAULT
     #: Fields of the representation that change with no edit of it: no part of its ETag.
@@ -60,7 +62,7 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
             refuse_unknown(request, {dry_run.PARAMETER})
             if request.method == "POST" and idempotency.HEADER in request.headers:
                 idempotency.key_of(request)  # it is looked at, also where it is not used
-                if not dry_run.is_wanted(request):
+                if not dry_run.is_wanted(request) and self.action not in self.repeatable:
                     handler: Any = self.post  # type: ignore[has-type]
                     self.post = partial(idempotency.once, handler)
 

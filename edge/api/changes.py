@@ -120,6 +120,7 @@ class OutboxViewSet(ReadViewSet):
     serializer_class = OutboxSerializer
     lookup_field = "id"
     lookup_value_regex = "[0-9]{1,18}"
+    repeatable = ["retry"]
     filterset_fields = ["kind", "object_id"]
     search_fields = ["error"]
     ordering = ["id"]

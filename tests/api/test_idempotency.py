@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from api.idempotency import ABANDONED, requests_expire
 from api.models import IdempotentRequest
+from edge.models import Kind, Outbox
 from nodes.models import Region
 from tests.api.conftest import client_with, secret_for, user_with
+from tests.factories import DomainFactory
 
 REGIONS = "/api/v1/regions"
 
@@ -101,3 +103,12 @@ def test_two_at_once_make_one(keyspace):
     assert sorted(codes) in ([201, 201], [201, 409])
     assert Region.objects.filter(name="us").count() == 1
     assert IdempotentRequest.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_waits_for_the_edges_is_tried_again_with_a_key_as_without_one(boss, keyspace):
+    domain = DomainFactory()
+    for headers in ({}, key("again")):
+        waiting = Outbox.objects.create(kind=Kind.DOMAIN, object_id=domain.pk, staged_at=timezone.now())
+        assert boss.post(f"/api/v1/outbox/{waiting.pk}/retry", **headers).status_code == 204
+        assert not Outbox.objects.exists()

@@ -32,6 +32,13 @@ def test_a_number_is_no_text_and_has_no_fraction(ttl, boss, keyspace):
     assert answer.json()["errors"] == [{"field": "/default_ttl", "reason": "A valid integer is required."}]
 
 
+@pytest.mark.parametrize("share", ["0.5", True, []])
+def test_a_share_is_a_number(share, boss, keyspace):
+    answer = boss.post("/api/v1/config/plan", {"document": {"version": 1}, "remove_share": share})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "/remove_share", "reason": "A valid number is required."}]
+
+
 def test_a_number_may_be_written_with_a_point(boss, keyspace):
     assert boss.post("/api/v1/domains", {**DOMAIN, "default_ttl": 5.0}).status_code == 201
     assert Domain.objects.get().default_ttl == 5
