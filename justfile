@@ -73,6 +73,11 @@ test: _servers
 pytest *ARGS:
     @exec python -m pytest "$@"
 
+# Ask the API what its document allows, N made-up requests of each kind, from this seed: just strangers 1000 7
+[group('tests')]
+strangers N="100" SEED="1":
+    STRANGERS="$1" STRANGERS_SEED="$2" python -m pytest -q tests/api/test_schemathesis.py
+
 # Everything that a commit must pass beside the tests: format, lint, types, imports, Lua, settings, images
 [group('tests')]
 check: lua
