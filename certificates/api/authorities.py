@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.filters import refuse_unknown
 from api.serializers import ModelSerializer, Serializer
 from api.viewsets import ResourceViewSet
 from certificates.admin.authorities import authority_line
@@ -125,5 +126,6 @@ class AuthorityViewSet(ResourceViewSet):
     @action(detail=True, methods=["post"])
     def test(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Fetch its directories now, and nothing else."""
+        refuse_unknown(request, set())
         found = authority_test(authority=self.get_object())
         return Response(TestedAllSerializer({"results": found}).data)

@@ -211,7 +211,7 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
         Where the certificate was uploaded, an authority takes over from now on.
         """
         refuse_unknown(request, set())
-        domain: Domain = self.get_object().domain
+        domain: Domain = self._unchanged().domain
         order = certificate_request(domain=domain)
         row = self.get_object()
         where = f"{ORDERS}{order.pk}" if order else self.address_of(row)
@@ -223,7 +223,7 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
     def revert(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Serve the certificate before again, on all edges; the same step leads back."""
         refuse_unknown(request, set())
-        certificate_revert(enrollment=self.get_object())
+        certificate_revert(enrollment=self._unchanged())
         return Response(dict(self.get_serializer(self.get_object()).data))
 
     @extend_schema(request=RevocationSerializer, responses=EnrollmentSerializer)
@@ -233,6 +233,7 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
         refuse_unknown(request, set())
         asked = RevocationSerializer(data=request.data or {})
         asked.is_valid(raise_exception=True)
+        self._unchanged()
         certificate = self._current()
         if certificate.revoked_at:
             raise NotRevoked(f"It was revoked on {certificate.revoked_at:%Y-%m-%d} already.")
@@ -242,6 +243,12 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
             enrollment_request(enrollment=row)
             transaction.on_commit(wake, robust=True)
         return Response(dict(self.get_serializer(self.get_object()).data))
+
+    def _unchanged(self) -> Enrollment:
+        """The enrollment of this address, If-Match held; not locked, as authorities are asked meanwhile."""
+        enrollment: Enrollment = self.get_object()
+        self.check_preconditions(enrollment)
+        return enrollment
 
     def _current(self) -> Certificate:
         enrollment = self.get_object()

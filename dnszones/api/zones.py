@@ -56,6 +56,7 @@ class ZoneViewSet(ResourceViewSet):
         """Publish the newest build even where it takes so many names away that it was refused."""
         refuse_unknown(request, set())
         zone = self.get_object()
+        self.check_preconditions(zone)
         zones_publish_anyway(zones=[zone])
         return Response(status_of(zone), status.HTTP_202_ACCEPTED)
 

@@ -67,6 +67,7 @@ class PublishedDomainViewSet(DomainViewSet):
         """Publish it under a new revision, even if nothing has changed."""
         refuse_unknown(request, set())
         domain = self.get_object()
+        self.check_preconditions(domain)
         objects_republish(kind=Kind.DOMAIN, object_ids=[domain.pk])
         return Response(published(kind=Kind.DOMAIN, object_id=domain.pk), status.HTTP_202_ACCEPTED)
 

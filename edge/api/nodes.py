@@ -38,5 +38,6 @@ class PublishedNodeViewSet(NodeViewSet):
         """Publish its document under a new revision, even if nothing has changed."""
         refuse_unknown(request, set())
         node = self.get_object()
+        self.check_preconditions(node)
         objects_republish(kind=Kind.NODE, object_ids=[node.pk])
         return Response(published(kind=Kind.NODE, object_id=node.pk), status.HTTP_202_ACCEPTED)

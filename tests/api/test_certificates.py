@@ -96,6 +96,20 @@ def test_an_authority_that_cannot_be_reached_says_so_when_it_is_tried(keyspace, 
 # -- enrollments -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("action", ["issue", "revert", "revoke"])
+def test_what_asks_an_authority_is_not_rehearsed_but_refused(action, domain, boss):
+    issued(domain)
+    answer = boss.post(f"{AT}/{action}?dry_run=true", {})
+    assert (answer.status_code, *reasons(answer)) == (400, "?dry_run")
+    assert not Order.objects.exists() and Certificate.objects.get(source="acme").revoked_at is None
+
+
+def test_trying_an_authority_has_no_dry_run(keyspace, boss):
+    Authority.objects.create(**AUTHORITY)
+    answer = boss.post("/api/v1/authorities/house/test?dry_run=true")
+    assert (answer.status_code, *reasons(answer)) == (400, "?dry_run")
+
+
 def test_an_enrollment_says_what_is_served_until_when_and_what_is_next(domain, boss):
     certificate = issued(domain)
     told = boss.get(AT).json()

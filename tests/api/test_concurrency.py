@@ -6,10 +6,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from certificates.models import Order
+from dnszones.models import Zone
 from edge.models import Keyspace, Outbox, Publication
 from nodes.models import Node, Region
 from tests.api.conftest import client_with, secret_for, user_with
-from tests.factories import NodeFactory, RegionFactory
+from tests.factories import DomainFactory, NodeFactory, RegionFactory
 
 REGION = "/api/v1/regions/eu-west"
 NODE = "/api/v1/nodes/edge-1"
@@ -32,6 +34,28 @@ class TestOneAfterTheOther:
     @pytest.mark.parametrize("method", ["put", "patch", "delete"])
     def test_it_holds_for_every_change(self, method, boss):
         assert getattr(boss, method)(NODE, {}, HTTP_IF_MATCH='"other"').status_code == 412
+
+    @pytest.mark.parametrize(
+        "action",
+        [
+            *("domains/www.example.com/disable", "domains/www.example.com/publish-again"),
+            *("nodes/edge-1/drain", "nodes/edge-1/publish-again", "zones/example.net/publish-anyway"),
+            *(f"enrollments/www.example.com/{verb}" for verb in ("issue", "revert", "revoke")),
+        ],
+    )
+    def test_it_holds_for_actions_and_nothing_is_done(self, action, boss):
+        DomainFactory(host="www.example.com", tls=True)
+        Zone.objects.create(apex="example.net")
+        revisions = list(Outbox.objects.values_list("pk"))
+        answer = boss.post(f"/api/v1/{action}", {}, HTTP_IF_MATCH='"other"')
+        assert answer.status_code == 412, answer.json()
+        assert list(Outbox.objects.values_list("pk")) == revisions
+        assert not Order.objects.exists()
+
+    def test_the_tag_that_was_read_lets_a_certificate_be_ordered(self, boss):
+        DomainFactory(host="www.example.com", tls=True)
+        at = "/api/v1/enrollments/www.example.com"
+        assert boss.post(f"{at}/issue", HTTP_IF_MATCH=boss.get(at)["ETag"]).status_code == 202
 
     def test_the_answer_of_a_change_has_the_next_tag(self, boss):
         tag = boss.patch(REGION, {"title": "a"})["ETag"]
