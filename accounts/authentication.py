@@ -45,6 +45,7 @@ class MasterCredential:
     """CIRRUS_MASTER_TOKEN."""
 
     key = "master"
+    name = "master token"
     hosts: frozenset[str] = frozenset()
 
     def allows(self, scope: str) -> bool:

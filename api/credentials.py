@@ -14,6 +14,8 @@ class Credential(Protocol):
 
     #: Whose it is, for throttles and idempotency keys: `token:17`.
     key: str
+    #: What people call it.
+    name: str
 
     def allows(self, scope: str) -> bool:
         """Whether it has this scope (`nodes:read`)."""
@@ -39,3 +41,9 @@ def caller_of(request: Request) -> str:
 def who(request: Request) -> str:
     """Who calls, for timelines and logs: the user's name."""
     return str(request.user.get_username())
+
+
+def by_what(request: Request) -> str:
+    """What a change was made by, for histories: `by the API, token “deploy of the shop”`."""
+    credential = credential_of(request)
+    return f"by the API, token “{credential.name}”" if credential else "by the API"

@@ -15,14 +15,16 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import dry_run, etags, idempotency
-from api.credentials import credential_of
+from api import dry_run, etags, history, idempotency
+from api.credentials import by_what, credential_of
 from api.filters import refuse_unknown
 from api.limits import DEFAULT
 from api.permissions import require_right, rights_of_action
 from api.throttles import Verdict, check_address, rate_headers
 
 Row = TypeVar("Row", bound=models.Model)
+#: Actions that the history needs no word of its own for.
+EDITS = ("create", "update", "partial_update", "destroy")
 
 
 class BaseViewSet(viewsets.GenericViewSet[Any]):
@@ -60,6 +62,7 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS:
             refuse_unknown(request, {dry_run.PARAMETER})
+            self._record(request)
             if request.method == "POST" and idempotency.HEADER in request.headers:
                 idempotency.key_of(request)  # it is looked at, also where it is not used
                 if not dry_run.is_wanted(request) and self.action not in self.repeatable:
@@ -88,6 +91,7 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
         if row is None:
             raise NotFound(f"There is no {self.what()} “{self.kwargs[self.lookup_name()]}”.")
         self.check_object_permissions(self.request, row)
+        history.acted_on(row)
         return row
 
     def lookup_name(self) -> str:
@@ -108,6 +112,22 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
     def what(self) -> str:
         """What a row is called."""
         return str(self.get_queryset().model._meta.verbose_name)
+
+    def _record(self, request: Request) -> None:
+        """Have the history of what the request changes written, as its user's."""
+        name = str(request.method).lower()
+        handler = getattr(self, name, None)
+        act = self.action.replace("_", " ") if self.detail and self.action not in EDITS else ""
+
+        def recorded(request: Request, *args: Any, **kwargs: Any) -> Response:
+            with history.recording(user=request.user, by=by_what(request), act=act):
+                response: Response = handler(request, *args, **kwargs)  # type: ignore[misc]
+                if response.status_code < 400 and not dry_run.is_wanted(request):
+                    history.write()  # what was done in no transaction
+                return response
+
+        if handler is not None:
+            setattr(self, name, recorded)
 
     # -- answers
 
@@ -158,7 +178,7 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
         `change` gets nothing and returns the row (None: it is gone: 204), or a pair of it and the status.
         """
         rehearsal = dry_run.is_wanted(self.request)
-        with transaction.atomic():
+        with history.atomic():
             previews = dry_run.begin() if rehearsal else []
             row = change()
             row, code = row if isinstance(row, tuple) else (row, code)

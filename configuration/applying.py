@@ -12,6 +12,7 @@ from django.db.models import ProtectedError, RestrictedError
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.fields import get_error_detail
 
+from api import history
 from cirrus_site.errors import CirrusError
 from configuration.comparing import Documents, Plan, compare, lost
 from configuration.errors import ConfigInvalid, RemovesTooMuch
@@ -64,7 +65,7 @@ def config_apply(
     wanted = read(document, reveal)
     if wanted.errors:
         raise ConfigInvalid(wanted.errors)
-    with transaction.atomic():
+    with history.atomic():
         config_lock()
         before = items_read(wanted.items)
         view = SimpleNamespace(secret="", made=[])
@@ -181,7 +182,7 @@ def _carry_out(steps: list[Step]) -> None:
         errors: list[tuple[Step, Exception]] = []
         for step in left:
             try:
-                with transaction.atomic():
+                with history.atomic():
                     step.do()
             except WRONG as error:
                 errors.append((step, error))
@@ -200,7 +201,7 @@ def _make_regions(steps: list[Step]) -> None:
             model = step.section.model._default_manager
             if not model.filter(name=step.key).exists():
                 try:
-                    with transaction.atomic():
+                    with history.atomic():
                         row = step.section.model(name=step.key)
                         row.full_clean()
                         row.save()

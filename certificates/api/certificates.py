@@ -16,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import dry_run
+from api import dry_run, history
 from api.credentials import credential_of
 from api.errors import InvalidQuery
 from api.filters import FilterSet, refuse_unknown
@@ -228,7 +228,7 @@ class CertificateViewSet(ReadMixin, BaseViewSet):
         domains = self._domains(asked["domains"], material)
         require_host(self.request, *(domain.host for domain in domains))
         rehearsal = dry_run.is_wanted(self.request)
-        with transaction.atomic():
+        with history.atomic():
             previews = dry_run.begin() if rehearsal else []
             done = certificate_upload(material=material, domains=domains, confirmed=asked["confirmed"])
             (certificate,) = with_uses([done.certificate])

@@ -12,7 +12,7 @@ from rest_framework.fields import get_error_detail
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import dry_run
+from api import dry_run, history
 from api.bulk import WRONG, at_item, item_problem
 from api.filters import FilterSet, InFilter, refuse_unknown
 from api.limits import BULK
@@ -137,7 +137,7 @@ class RecordViewSet(BelowZone, ReadMixin, CreateMixin, UpdateMixin, DeleteMixin)
 
     def _many(self, change: Any) -> Response:
         rehearsal = dry_run.is_wanted(self.request)
-        with transaction.atomic():
+        with history.atomic():
             previews = dry_run.begin() if rehearsal else []
             body = change(zone_of_address(self.kwargs["apex"], lock=True))
             if rehearsal:
@@ -164,7 +164,7 @@ class RecordViewSet(BelowZone, ReadMixin, CreateMixin, UpdateMixin, DeleteMixin)
     def _result(self, zone: Zone, place: int, item: dict[str, Any], atomic: bool) -> dict[str, Any]:
         values = {name: value for name, value in item.items() if name != "action"}
         try:
-            with transaction.atomic():
+            with history.atomic():
                 return (
                     self._item_delete(zone, values)
                     if item["action"] == "delete"

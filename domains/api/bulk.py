@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.response import Response
 
-from api import dry_run
+from api import dry_run, history
 from api.bulk import WRONG, at_item, item_problem
 from api.permissions import require_right
 from api.serializers import Serializer
@@ -56,7 +56,7 @@ def bulk(view: Any) -> Response:
     asked.is_valid(raise_exception=True)
     items, atomic = asked.validated_data["items"], asked.validated_data["atomic"]
     rehearsal = dry_run.is_wanted(view.request)
-    with transaction.atomic():
+    with history.atomic():
         previews = dry_run.begin() if rehearsal else []
         results = [_done(view, place, item, atomic) for place, item in enumerate(items)]
         failed = sum(result["result"] == "failed" for result in results)
@@ -70,7 +70,7 @@ def bulk(view: Any) -> Response:
 def _done(view: Any, place: int, item: dict[str, Any], atomic: bool) -> dict[str, Any]:
     host = str(item.get("host") or item.get("domain", {}).get("host", ""))
     try:
-        with transaction.atomic():
+        with history.atomic():
             if item["action"] == "delete":
                 return _delete(view, searched_hostname(host))
             return _put(view, host, dict(item["domain"]))

@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import dry_run
+from api import dry_run, history
 from api.bulk import WRONG, at_item, item_problem
 from api.filters import FilterSet, InFilter
 from api.limits import BULK
@@ -74,7 +74,7 @@ class PurgesViewSet(BaseViewSet):
     def carried_out(self, change: Callable[[], Any], told: Callable[[Any], dict[str, Any]]) -> Any:
         """What the change returns; or, of a dry run, the response: nothing was done then."""
         rehearsal = dry_run.is_wanted(self.request)
-        with transaction.atomic():
+        with history.atomic():
             previews = dry_run.begin() if rehearsal else []
             done = change()
             if rehearsal:
@@ -142,7 +142,7 @@ class PurgeViewSet(ReadMixin, PurgesViewSet):
 
     def _result(self, place: int, item: Mapping[str, Any], atomic: bool) -> dict[str, Any]:
         try:
-            with transaction.atomic():
+            with history.atomic():
                 return {"status": 202, "purges": [purge.pk for purge in self._ask(item)]}
         except WRONG as error:
             if atomic:
