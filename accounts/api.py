@@ -23,12 +23,13 @@ from accounts.tokens import (
     Issuer,
     check_bounds,
     end_of,
+    lies_in,
     token_change,
     token_create,
     token_revoke,
     token_rotate,
 )
-from api.credentials import who
+from api.credentials import credential_of, who
 from api.filters import FilterSet
 from api.scopes import SCOPES
 from api.serializers import ModelSerializer, Serializer
@@ -101,14 +102,15 @@ class TokenSerializer(ModelSerializer[Token]):
         return super().validate(attrs)
 
     def _of_issuer(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Owner and end of a new token where the document leaves them out."""
+        """Owner and ends of a new token where the document leaves them out."""
         issuer = self.context["view"].issuer()
         if "owner" not in attrs and issuer.user is None:
             raise ValidationError({"owner": ["Whose token is it? Name a user."]})
         ends = [a_year_from_now()]
         if issuer.token and issuer.token.expires_at:
             ends.append(issuer.token.expires_at)
-        return {"owner": issuer.user, "expires_at": min(ends)}
+        unused = issuer.token.max_unused_days if issuer.token else None
+        return {"owner": issuer.user, "expires_at": min(ends), "max_unused_days": unused}
 
     def _defaults(self, attrs: dict[str, Any]) -> dict[str, Any]:
         defaults = super()._defaults(attrs)
@@ -166,7 +168,7 @@ class TokenViewSet(ResourceViewSet):
     search_fields = ["name", "owner__username", "prefix", "last4"]
     ordering = ["-created_at"]
     ordering_fields = ["created_at", "name"]
-    domain_path = ""  # the bounds of tokens hold for the tokens that they make
+    domain_path = ""  # a token for some domains sees, makes and ends tokens for these domains alone
     unversioned = ["last_used_at", "state"]
     lookup_value_regex = "[0-9]{1,18}"
     rehearsed = ["revoke"]
@@ -190,8 +192,13 @@ class TokenViewSet(ResourceViewSet):
 
     def get_queryset(self) -> Any:
         tokens = super().get_queryset()
-        user = self.request.user
-        return tokens if user.has_perm("accounts.manage_tokens") else tokens.filter(owner_id=user.pk)
+        user, credential = self.request.user, credential_of(self.request)
+        if not user.has_perm("accounts.manage_tokens"):
+            tokens = tokens.filter(owner_id=user.pk)
+        if credential and credential.hosts:
+            limits = tokens.order_by().values_list("pk", "domains")
+            tokens = tokens.filter(pk__in=[pk for pk, hosts in limits if lies_in(hosts, credential.hosts)])
+        return tokens
 
     def issuer(self) -> Issuer:
         """Who asks, with the bounds of the token that was shown."""

@@ -6,7 +6,7 @@ with a token, one with more scopes, more domains, more networks or a longer life
 
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -145,12 +145,15 @@ def check_bounds(token: Token, by: Issuer) -> None:
         return
     if more := sorted(set(token.scopes) - set(by.token.scopes)):
         raise TokenTooWide(f"The token that makes it has not the scope {more[0]}.")
-    if by.token.domains and not (token.domains and set(token.domains) <= set(by.token.domains)):
+    if by.token.domains and not lies_in(token.domains, by.token.domains):
         raise TokenTooWide("The token that makes it is limited to other domains.")
     if by.token.networks and not _lie_in(token.networks, by.token.networks):
         raise TokenTooWide("The token that makes it is limited to other networks.")
     if by.token.expires_at and not (token.expires_at and token.expires_at <= by.token.expires_at):
         raise TokenTooWide("The token that makes it expires sooner.")
+    rest = by.token.max_unused_days
+    if rest and not (token.max_unused_days and token.max_unused_days <= rest):
+        raise TokenTooWide("The token that makes it may rest for fewer days.")
 
 
 def may_act_for(user: Any, other: Any) -> bool:
@@ -158,6 +161,11 @@ def may_act_for(user: Any, other: Any) -> bool:
     if user.is_superuser:
         return True
     return not other.is_superuser and other.get_all_permissions() <= user.get_all_permissions()
+
+
+def lies_in(domains: Collection[str], wider: Collection[str]) -> bool:
+    """Whether a token for these domains touches nothing but the wider ones; one for no domain touches all."""
+    return bool(domains) and set(domains) <= set(wider)
 
 
 def _lie_in(networks: list[str], wider: list[str]) -> bool:

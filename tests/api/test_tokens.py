@@ -20,6 +20,10 @@ NODES = "/api/v1/nodes"
 TOKENS = "/api/v1/tokens"
 
 
+#: What tokens are limited to beside a.example and b.example.
+WIDER = {"everything": [], "another": ["c.example"], "one more": ["a.example", "c.example"]}
+
+
 def token_with(secret: str) -> Token:
     return Token.objects.get(digest=digest_of(secret))
 
@@ -144,6 +148,8 @@ def test_a_replay_does_not_tell_the_secret(as_role, keyspace):
         ({"networks": ["127.0.0.0/8"]}, {"networks": []}),
         ({"networks": ["127.0.0.0/8"]}, {"networks": ["0.0.0.0/0"]}),
         ({}, {"expires_at": None}),
+        ({"max_unused_days": 7}, {"max_unused_days": None}),
+        ({"max_unused_days": 7}, {"max_unused_days": 8}),
         ({}, {"owner": "superuser"}),
     ],
 )
@@ -173,6 +179,25 @@ def test_people_see_their_own_tokens_and_administrators_all(as_role, keyspace):
     assert olga.get(f"{TOKENS}/{hers.pk}").status_code == 404
     assert olga.post(f"{TOKENS}/{hers.pk}/revoke").status_code == 404
     assert {token["owner"] for token in ada.get(TOKENS).json()["results"]} == {"operator", "administrator"}
+
+
+def test_what_a_token_leaves_out_of_another_one_is_as_its_own(as_role, keyspace):
+    client = as_role("operator", max_unused_days=7)
+    made = client.post(TOKENS, {"name": "child", "scopes": ["nodes:read"]})
+    assert (made.status_code, made.json()["max_unused_days"]) == (201, 7)
+
+
+def test_a_token_for_some_domains_neither_sees_nor_ends_others(as_role, keyspace):
+    boss, mine = as_role("superuser"), {"name": "mine", "scopes": ["nodes:read"], "domains": ["a.example"]}
+    wide = {name: boss.post(TOKENS, {**mine, "domains": hosts}).json()["id"] for name, hosts in WIDER.items()}
+    client = as_role("superuser", domains=["a.example", "b.example"])
+    same = client.post(TOKENS, mine).json()["id"]
+    for pk in wide.values():
+        at = f"{TOKENS}/{pk}"
+        codes = [client.get(at), client.post(f"{at}/revoke"), client.post(f"{at}/rotate"), client.delete(at)]
+        assert [answer.status_code for answer in codes] == [404] * 4
+    assert not {*wide.values()} & {token["id"] for token in client.get(TOKENS).json()["results"]}
+    assert client.post(f"{TOKENS}/{same}/revoke").json()["state"] == "revoked"
 
 
 def test_a_rotated_token_lives_on_for_its_overlap(as_role, keyspace):
