@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.db.models.signals import pre_save
 
 from accounts.models import User
@@ -89,3 +90,41 @@ def test_who_waits_for_too_long_is_told_so_and_nothing_is_done(keyspace, monkeyp
     busy = connection.vendor == "postgresql"
     assert isinstance(error, ApplyBusy) is busy
     assert Region.objects.filter(name="other").exists() is not busy
+
+
+@pytest.mark.parametrize("arguments", [[], ["--plan"]])
+def test_a_database_that_others_hold_for_too_long_ends_in_a_sentence(arguments, keyspace, tmp_path):
+    RegionFactory(name="eu-west", title="Western Europe")
+    file = tmp_path / "cirrus.json"
+    file.write_text('{"version": 1, "regions": [{"name": "eu-west", "title": "West"}]}')
+    holds, ends = threading.Event(), threading.Event()
+
+    def hold():
+        try:
+            with transaction.atomic():
+                Region.objects.filter(name="eu-west").update(title="held")
+                holds.set()
+                ends.wait(timeout=30)
+                transaction.set_rollback(True)
+        finally:
+            connection.close()
+
+    def hurry():  # PostgreSQL's patience has no end otherwise
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("SET LOCAL lock_timeout = '200ms'")
+
+    with ThreadPoolExecutor(1) as people, while_regions_are_saved(hurry):
+        other = people.submit(hold)
+        assert holds.wait(timeout=20)
+        if connection.vendor == "sqlite":
+            connection.cursor().execute("PRAGMA busy_timeout = 200")
+        try:
+            with pytest.raises(
+                CommandError, match=r"The database says: .+\. Nothing was applied; try again\."
+            ):
+                call_command("config_apply", str(file), *arguments)
+        finally:
+            ends.set()
+            connection.close()
+        other.result()
+    assert Region.objects.get().title == "Western Europe"

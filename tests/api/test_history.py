@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -245,3 +246,22 @@ def test_every_model_that_the_api_writes_has_its_history():
     writing = [view for view in RESOURCES.values() if {"create", "update", "destroy"} & {*dir(view)}]
     written = {view.queryset.model for view in writing}
     assert {Domain, Purge, User} < written <= {*PAGES, *PARTS}
+
+
+def test_a_configuration_that_a_command_applies_for_somebody_has_their_rights_and_their_name(www, tmp_path):
+    file = tmp_path / "cirrus.json"
+    www.origins.all().delete()
+    file.write_text('{"version": 1, "domains": [{"host": "www.example.com", "notes": "by file"}]}')
+    user_with("viewer")
+    user_with("operator")
+    for name, why in (("nobody-here", "There is no user “nobody-here”."), ("viewer", "has not the right")):
+        with pytest.raises(CommandError, match=why):
+            call_command("config_apply", str(file), user=name)
+    with entries_of() as written:
+        call_command("config_apply", str(file), user="operator")
+    assert written == [("www.example.com", CHANGE, "Changed notes; by manage.py config_apply.")]
+    assert LogEntry.objects.get().user.get_username() == "operator"
+    file.write_text('{"version": 1, "domains": [{"host": "www.example.com"}]}')
+    with entries_of() as written:
+        call_command("config_apply", str(file))
+    assert written == [] and Domain.objects.get().notes == ""

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+from rest_framework.exceptions import PermissionDenied
 
 from accounts.models import User
+from api import history
 from cirrus_site.errors import CirrusError
 from configuration.applying import REMOVE_SHARE, config_apply
 from configuration.comparing import Plan
@@ -42,24 +45,42 @@ class Command(BaseCommand):
             help="what may be removed of one kind at once, from 0 to 1 (default: %(default)s)",
         )
 
-    def handle(self, *, file: str, plan: bool, prune: bool, remove_share: float, **_: Any) -> None:
+        parser.add_argument(
+            "--user", help="who does it: their rights hold, and the history names them (default: nobody, all)"
+        )
+
+    def handle(
+        self, *, file: str, plan: bool, prune: bool, remove_share: float, user: str | None = None, **_: Any
+    ) -> None:
         path = Path(file)
         try:
             text = sys.stdin.read() if file == "-" else path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{file} cannot be read ({type(error).__name__}).") from error
+        who = self._user(user)
         try:
-            found = config_apply(
-                document=document_read(text, name=file),
-                reveal=from_references(Path() if file == "-" else path.parent),
-                user=User(username="config_apply", is_superuser=True, is_active=True),
-                plan_only=plan,
-                prune=prune,
-                remove_share=remove_share,
-            )
-        except CirrusError as error:
+            with history.recording(user=who, by="by manage.py config_apply"):
+                found = config_apply(
+                    document=document_read(text, name=file),
+                    reveal=from_references(Path() if file == "-" else path.parent),
+                    user=who,
+                    plan_only=plan,
+                    prune=prune,
+                    remove_share=remove_share,
+                )
+        except (CirrusError, PermissionDenied) as error:
             raise CommandError(str(error)) from error
+        except OperationalError as error:  # a deadlock, or a lock that others hold for too long
+            said = str(error).partition("\n")[0]
+            raise CommandError(f"The database says: {said}. Nothing was applied; try again.") from error
         self._tell(found, "Nothing was done" if plan else "Applied")
+
+    def _user(self, name: str | None) -> User:
+        if name is None:
+            return User(username="config_apply", is_superuser=True, is_active=True)
+        if (user := User.objects.filter(username=name).first()) is None:
+            raise CommandError(f"There is no user “{name}”.")
+        return user
 
     def _tell(self, plan: Plan, word: str) -> None:
         for item in plan.items:
