@@ -35,8 +35,8 @@ each of which calls a service: `insert(instance)`, `save_changes(instance, chang
 the transaction: by `on_commit`.
 
 What comes by itself: authentication, scopes, rights and limits of tokens; throttles; If-Match, If-None-Match
-and 304; a PUT that changes nothing writes nothing; the entries of the portal's History pages (where a view has
-a transaction of its own, it is `api.history.atomic`); Idempotency-Key (a response may have `stored`: what is
+and 304; a PUT that changes nothing writes nothing; the entries of the portal's History pages (a view with a
+transaction of its own takes `api.history.atomic`); Idempotency-Key (a response may have `stored`: what is
 kept in place of data that tells a secret); pages by cursor; every error as a problem (raise `CirrusError`s:
 permanent → 409, else 503; `forbidden = True` in the class → 403). Long work: `operation_begin`
 (api.operations). What a dry run tells about documents and zones is registered with `api.dry_run.register`.

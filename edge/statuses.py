@@ -146,11 +146,11 @@ def _after_save(publication: Publication, at: datetime | None) -> str:
 
 
 def names(items: list[str]) -> str:
-    """“a”, “a and b”, “a, b, c and 4 more”."""
+    """“a”, “a and b”, “a, b, c and 4 more”; "" for none."""
     shown = items[:MOST_NAMED]
     if len(items) > MOST_NAMED:
         shown = [*shown, f"{len(items) - MOST_NAMED} more"]
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def duration(seconds: float) -> str:

@@ -189,6 +189,7 @@ def test_durations_are_short(seconds, text):
 
 
 def test_many_names_are_shortened():
+    assert names([]) == ""
     assert names(["a"]) == "a"
     assert names(["a", "b"]) == "a and b"
     assert names(["a", "b", "c"]) == "a, b and c"
