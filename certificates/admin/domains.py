@@ -17,9 +17,9 @@ from certificates.deployment.reverting import certificate_revert, reason_not_rev
 from certificates.deployment.storing import counts
 from certificates.issuance.delegation import delegation_status
 from certificates.issuance.errors import NotRevoked
-from certificates.issuance.revocation import certificate_revoke
 from certificates.models import Certificate, Enrollment, Order
 from certificates.services.enrollments import enrollment_ensure, enrollment_request
+from certificates.services.revoking import enrollment_revoke
 from certificates.services.situations import with_plans
 from certificates.staging import wake
 from dnszones.site_admin import AnsweredDomainAdmin
@@ -139,12 +139,9 @@ class SecuredDomainAdmin(PartsMixin, AnsweredDomainAdmin):
         form = RevokeForm(request.POST or None)
         if form.is_valid():
             try:
-                certificate_revoke(certificate=certificate, reason=form.cleaned_data["reason"])
+                enrollment_revoke(enrollment=enrollment, **form.cleaned_data)
             except NotRevoked as error:
                 return self._back(domain, request, messages.ERROR, str(error))
-            if form.cleaned_data["reissue"]:
-                enrollment_request(enrollment=enrollment)
-                wake()
             self.log_change(request, domain, f"Revoked its certificate: {form.cleaned_data['reason']}.")
             return self._back(domain, request, messages.SUCCESS, f"Revoked: {certificate}.")
         context = self._page(request, domain, f"Revoke the certificate of {domain}?")

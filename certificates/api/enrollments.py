@@ -20,12 +20,11 @@ from certificates.api import examples
 from certificates.api.certificates import ChainSerializer
 from certificates.deployment.reverting import certificate_revert
 from certificates.issuance.delegation import delegation_status
-from certificates.issuance.errors import NotRevoked
-from certificates.issuance.revocation import REASONS, certificate_revoke
+from certificates.issuance.revocation import REASONS
 from certificates.models import Authority, Certificate, Enrollment
-from certificates.services.enrollments import enrollment_request
 from certificates.services.next_steps import next_step
 from certificates.services.requesting import certificate_request
+from certificates.services.revoking import enrollment_revoke
 from certificates.services.situations import open_order, with_plans
 from certificates.staging import wake
 from domains.hostnames import searched_hostname
@@ -234,14 +233,7 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
         asked = RevocationSerializer(data=request.data or {})
         asked.is_valid(raise_exception=True)
         self._unchanged()
-        certificate = self._current()
-        if certificate.revoked_at:
-            raise NotRevoked(f"It was revoked on {certificate.revoked_at:%Y-%m-%d} already.")
-        certificate_revoke(certificate=certificate, reason=asked.validated_data["reason"])
-        row = self.get_object()
-        if asked.validated_data["reissue"]:
-            enrollment_request(enrollment=row)
-            transaction.on_commit(wake, robust=True)
+        enrollment_revoke(enrollment=self.get_object(), **asked.validated_data)
         return Response(dict(self.get_serializer(self.get_object()).data))
 
     def _unchanged(self) -> Enrollment:

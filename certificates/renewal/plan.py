@@ -34,7 +34,7 @@ class Situation:
 
     `revoked`: the one that is served was revoked; `forgone`: and whoever did that has asked for no other.
     `asked_at`: since when an operator wants a new one. `wished`: when the authority would like to renew.
-    `free_at`: until when a failure holds everything back.
+    `free_at`: when it is looked at again, after a failure or as planned; nothing is ordered before.
     """
 
     wanted: Collection[str]
@@ -80,13 +80,13 @@ def settled_at(issued_at: datetime, life: Life) -> datetime:
 
 def _needed(situation: Situation, now: datetime) -> tuple[datetime, str, bool]:
     held = situation.held
-    if situation.asked_at:
+    if situation.asked_at and (held or situation.newest or situation.revoked):
         return now, "somebody asked for it", True
     if situation.forgone:
         return NEVER, "the certificate was revoked, and no other was asked for", False
     if situation.revoked:
         return now, "the certificate was revoked", True
-    if held is None:
+    if held is None:  # whoever asks for a first one asks for what is coming anyway
         return now, "it has no certificate yet", True
     if lacking := missing(held.names, situation.wanted):
         return now, f"the certificate lacks {_listed(lacking)}", True

@@ -21,12 +21,9 @@ def next_step(enrollment: Enrollment, *, now: datetime) -> str:
         waits = f", {order.sentence}" if order.sentence else ""
         return f"an order at {where} is under way ({order.get_state_display()}{waits})"
     planned = enrollment_plan(enrollment, now=now)
-    at = planned.at
-    if at == NEVER:
+    if planned.at == NEVER:
         return f"nothing by itself: {planned.why}"
-    if enrollment.next_attempt_at and enrollment.next_attempt_at > at and (planned.urgent or at <= now):
-        at = enrollment.next_attempt_at
-    return f"{'an order' if planned.urgent else 'renewal'} {when(at, now)}: {planned.why}"
+    return f"{'an order' if planned.urgent else 'renewal'} {when(planned.at, now)}: {planned.why}"
 
 
 def when(moment: datetime, now: datetime) -> str:

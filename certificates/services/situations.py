@@ -84,7 +84,7 @@ def _situation(enrollment: Enrollment) -> Situation:
         forgone=bool(revoked_at and not (newest and newest.created_at > revoked_at)),
         asked_at=enrollment.requested_at,
         wished=enrollment.renew_at if enrollment.ari_start else None,
-        free_at=enrollment.next_attempt_at if enrollment.attempts else None,
+        free_at=enrollment.next_attempt_at,
     )
 
 

@@ -102,9 +102,10 @@ def renewal_rows(
     found = []
     for enrollment in enrollments:
         planned = enrollment_plan(enrollment, now=now)
-        at = now if force else planned.at
+        order = open_order(enrollment)
+        at = now if force or order else planned.at
         names = ordered_names(enrollment.domain.host, wanted_names(enrollment))
-        word = "under way" if open_order(enrollment) else "now" if at <= now else "later"
+        word = "under way" if order else "now" if at <= now else "later"
         why = "you force it" if force else planned.why
         cells = (
             display_hostname(enrollment.domain.host),

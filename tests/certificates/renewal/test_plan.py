@@ -25,6 +25,7 @@ def test_what_is_well_waits_for_its_third():
 def test_what_is_missed_is_ordered_at_once():
     assert plan(Situation(["a.test"]), now=NOW).why == "it has no certificate yet"
     assert plan(replace(WELL, wanted=["a.test", "b.test"]), now=NOW).why == "the certificate lacks b.test"
+    assert plan(Situation(["a.test"], asked_at=NOW), now=NOW).why == "it has no certificate yet"
     assert plan(replace(WELL, held=None, revoked=True), now=NOW).why == "the certificate was revoked"
     assert plan(replace(WELL, asked_at=NOW), now=NOW).why == "somebody asked for it"
     for missed in (Situation(["a.test"]), replace(WELL, wanted=["b.test"]), replace(WELL, asked_at=NOW)):

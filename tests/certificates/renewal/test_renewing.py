@@ -4,13 +4,12 @@ import io
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from alarms.models import Alarm
 from certificates.admin.authorities import authority_line
 from certificates.issuance.outcomes import Failed, FailureKind, Issued, Waiting
-from certificates.issuance.revocation import certificate_revoke
 from certificates.models import Authority, Backoff, Certificate, Enrollment, Order
 from certificates.services.ari import windows_ask
 from certificates.services.enrollments import enrollment_request
@@ -90,17 +89,26 @@ def told_next() -> str:
     return next_step(tended().get(domain__host=HOST), now=timezone.now())
 
 
-def test_one_that_was_revoked_is_renewed_when_somebody_asks_for_it_and_until_then_there_is_an_alarm(world):
+def test_one_that_was_revoked_is_renewed_when_somebody_asks_for_it_and_until_then_there_is_an_alarm(
+    world, capsys
+):
     DomainFactory(host=HOST, tls=True)
     (first,) = work()
     deployed()
     certificate = first.certificate
-    certificate_revoke(certificate=certificate, reason="keyCompromise")
+    call_command("revoke_certificate", HOST, "--reason=keyCompromise", "--no-reissue")
+    assert f"no other is ordered until somebody asks for one (manage.py issue_certificate {HOST})" in (
+        capsys.readouterr().out
+    )
+    certificate.refresh_from_db()
+    assert certificate.revocation_reason == "keyCompromise"
     assert world.ca.status_of(int(certificate.serial, 16)) == "Revoked"
 
     assert work() == []
     assert work(in_=certificate.not_after - timezone.now() - MINUTE) == []  # nor when it would have been
     assert told_next() == "nothing by itself: the certificate was revoked, and no other was asked for"
+    call_command("renew_certificates", "--dry-run")
+    assert "later  never  the certificate was revoked, and no other was" in capsys.readouterr().out
     certificates_alarm()
     alarm = Alarm.objects.open().get(kind="certificate")
     assert (alarm.subject, alarm.severity) == (HOST, "critical")
@@ -115,6 +123,28 @@ def test_one_that_was_revoked_is_renewed_when_somebody_asks_for_it_and_until_the
     certificates_alarm()
     assert not Alarm.objects.open().exists()
     assert "renewal" in told_next()
+
+
+def test_another_one_is_ordered_for_one_that_is_revoked_by_command(world, capsys):
+    DomainFactory(host=HOST, tls=True)
+    with pytest.raises(CommandError, match=f"{HOST} has no certificate yet."):
+        call_command("revoke_certificate", HOST)
+    (first,) = work()
+    deployed()
+    call_command("revoke_certificate", HOST)
+    assert capsys.readouterr().out.endswith("is revoked; another one is ordered now\n")
+    assert world.ca.status_of(int(first.certificate.serial, 16)) == "Revoked"
+    with pytest.raises(CommandError, match=r"It was revoked on \S+ already."):
+        call_command("revoke_certificate", HOST)
+    (second,) = work()
+    assert deployed().current == second.certificate != first.certificate
+
+
+def test_a_certificate_is_revoked_only_for_a_name_and_a_reason_that_there_are(db):
+    with pytest.raises(CommandError, match="No domain has the name www.gone.example."):
+        call_command("revoke_certificate", "www.gone.example")
+    with pytest.raises(CommandError, match="invalid choice: 'boredom'"):
+        call_command("revoke_certificate", HOST, "--reason=boredom")
 
 
 def test_while_the_authority_does_not_wish_for_it_it_is_not_renewed(world, front):

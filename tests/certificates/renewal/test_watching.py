@@ -194,6 +194,26 @@ def test_a_dry_run_tells_what_would_be_ordered_and_orders_nothing():
     assert "you force it" in told("renew_certificates", "--dry-run", "--force", "--domain", "fresh.example")
 
 
+def test_a_dry_run_and_the_page_tell_the_same_time_and_reason():
+    authority()
+    now = timezone.now()
+    soon = now + timedelta(minutes=8, seconds=10)
+    enrollment = enrolled(requested_at=now, next_attempt_at=soon)
+
+    def told_by_both(why, *, wrong=True):
+        for page in (told("certificates", fails=wrong), told("renew_certificates", "--dry-run")):
+            assert "in 8 minutes" in page and why in page
+
+    told_by_both("it has no certificate yet", wrong=False)  # whoever has asked for the first one
+    serving(enrollment, revoked_at=now - 20 * DAY)
+    told_by_both("somebody asked for it")
+    Enrollment.objects.update(requested_at=None)
+    certificate(enrollment)  # taken back when it was tried
+    Certificate.objects.filter(revoked_at=None).update(created_at=now - 19 * DAY)
+    told_by_both("the certificate was revoked")
+    assert told("renew_certificates") == "Nothing is due.\n"
+
+
 def test_a_domain_that_nothing_is_ordered_for_is_refused():
     from django.core.management import CommandError
 

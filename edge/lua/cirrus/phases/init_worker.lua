@@ -1,5 +1,5 @@
--- init_worker_by_lua: the timers of a worker; worker 0 is also the subscriber, and says whose settings it has. There are
--- no workers of a reload that nginx refuses, so `run_edge --reload` waits for that.
+-- init_worker_by_lua: the timers of a worker; worker 0 is also the subscriber, and says whose settings it has: a reload
+-- that nginx refuses has no workers, so `run_edge --reload` waits for that.
 local files = require "cirrus.files"
 local handshakes = require "cirrus.tls.counters"
 local metrics = require "cirrus.metrics"
