@@ -76,6 +76,10 @@ class Schema(AutoSchema):
     def _action(self) -> str:
         return getattr(self.view, "action", "") or ""
 
+    def _holds_if_match(self) -> bool:
+        """Whether it changes the one thing of its address, whose ETag was read there."""
+        return bool(getattr(self.view, "detail", False)) and self.method not in SAFE_METHODS
+
     def _add_parameters(self, operation: dict[str, Any]) -> None:
         parameters = operation.setdefault("parameters", [])
         detail = "{" in self.path
@@ -83,7 +87,7 @@ class Schema(AutoSchema):
             key = _header("Idempotency-Key", "A key of yours; the same request again is then done once.")
             key["schema"] |= {"minLength": 1, "maxLength": 257, "pattern": KEY_OR_QUOTED}
             parameters.append(key)
-        if detail and self._action in ("update", "partial_update", "destroy"):
+        if self._holds_if_match():
             parameters.append(_condition("If-Match", "The ETag that must be there; `*`: any.", "*"))
         if detail and self._action in ("retrieve", "update"):
             known = '"33a64df551425fcc55e4d42a148795d9"'
@@ -113,7 +117,7 @@ class Schema(AutoSchema):
             codes |= {409}  # what is asked for is made of what is there now
         if self.method == "POST":
             codes |= {422}
-        if self.method in ("PUT", "PATCH", "DELETE"):
+        if self._holds_if_match():
             codes |= {412}
         return codes
 
@@ -234,6 +238,9 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
             "changes": {"type": "object", "description": "Documents of edges and names of zones."},
         },
     }
+    schemes = result["components"]["securitySchemes"]
+    schemes["token"]["description"] = "A token of this API: `cirrus_…`."
+    schemes["cookieAuth"]["description"] = "A session of the portal: log in there; nothing is entered here."
     add_links(result["paths"])
     result["tags"] = [{"name": name, "description": covers} for name, covers in RESOURCES.items()]
     return result

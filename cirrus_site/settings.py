@@ -234,6 +234,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "docExpansion": "none", "filter": True},
     "POSTPROCESSING_HOOKS": ["api.schema.finish"],  # choices stand where they are used: no invented names
 }
 CORS_ALLOWED_ORIGINS = CIRRUS.cors_origins
@@ -242,4 +243,7 @@ CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type"),
     *("idempotency-key", "if-match", "if-none-match"),
 ]
-CORS_EXPOSE_HEADERS = ["etag", "link", "location", "ratelimit", "ratelimit-policy", "retry-after"]
+CORS_EXPOSE_HEADERS = [
+    *("etag", "idempotency-replayed", "link", "location"),
+    *("ratelimit", "ratelimit-policy", "retry-after"),
+]

@@ -127,5 +127,7 @@ class AuthorityViewSet(ResourceViewSet):
     def test(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Fetch its directories now, and nothing else."""
         refuse_unknown(request, set())
-        found = authority_test(authority=self.get_object())
+        authority = self.get_object()
+        self.check_preconditions(authority)
+        found = authority_test(authority=authority)
         return Response(TestedAllSerializer({"results": found}).data)

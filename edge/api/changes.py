@@ -84,7 +84,11 @@ class ChangeViewSet(ReadViewSet):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Who has applied it."""
         refuse_unknown(request, set())
-        return self.shown(dict(ChangeSerializer(self._change()).data))
+        return self.shown(self.represent(self._change()))
+
+    def represent(self, row: ChangeStatus) -> dict[str, Any]:
+        """What is told of one change: more than of each one in the list."""
+        return dict(ChangeSerializer(row).data)
 
     @extend_schema(request=None, responses={202: PublicationSerializer})
     @action(detail=True, methods=["post"], url_path="publish-again")
@@ -92,6 +96,7 @@ class ChangeViewSet(ReadViewSet):
         """Publish its document under a new revision, even if nothing has changed."""
         refuse_unknown(request, set())
         publication = self.get_object()
+        self.check_preconditions(self._change())
         objects_republish(kind=publication.kind, object_ids=[publication.object_id])
         publication.refresh_from_db()
         return Response(PublicationSerializer(publication).data, status.HTTP_202_ACCEPTED)
@@ -133,6 +138,7 @@ class OutboxViewSet(ReadViewSet):
         """Try it again now: 204 where it has been published."""
         refuse_unknown(request, set())
         waiting = self.get_object()
+        self.check_preconditions(waiting)
         outbox_retry(ids=[waiting.pk])
         left = self.get_queryset().filter(pk=waiting.pk).first()
         return self.answer(left)

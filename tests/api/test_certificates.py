@@ -104,10 +104,12 @@ def test_what_asks_an_authority_is_not_rehearsed_but_refused(action, domain, bos
     assert not Order.objects.exists() and Certificate.objects.get(source="acme").revoked_at is None
 
 
-def test_trying_an_authority_has_no_dry_run(keyspace, boss):
+def test_trying_an_authority_has_no_dry_run_and_holds_if_match(keyspace, boss):
     Authority.objects.create(**AUTHORITY)
-    answer = boss.post("/api/v1/authorities/house/test?dry_run=true")
+    at = "/api/v1/authorities/house/test"
+    answer = boss.post(f"{at}?dry_run=true")
     assert (answer.status_code, *reasons(answer)) == (400, "?dry_run")
+    assert boss.post(at, HTTP_IF_MATCH='"other"').status_code == 412
 
 
 def test_an_enrollment_says_what_is_served_until_when_and_what_is_next(domain, boss):

@@ -54,7 +54,10 @@ def test_a_domain_and_a_node_are_published_again(keyspace, boss, domain):
         assert answer.json()["revision"] == Publication.objects.get(kind=kind, key=key).rev > before
         assert boss.get(f"{at}/status").json()["revision"] == answer.json()["revision"]
     rev = Publication.objects.get(kind="domain").rev
-    assert boss.post(f"/api/v1/changes/{rev}/publish-again").json()["revision"] > rev
+    change = f"/api/v1/changes/{rev}"
+    assert boss.post(f"{change}/publish-again", HTTP_IF_MATCH='"other"').status_code == 412
+    again = boss.post(f"{change}/publish-again", HTTP_IF_MATCH=boss.get(change)["ETag"])
+    assert again.json()["revision"] > rev
 
 
 def test_what_waits_in_the_outbox_is_listed_and_tried_again(keyspace, boss, domain):

@@ -34,6 +34,17 @@ def test_it_is_openapi_3_1_and_every_tag_is_a_resource():
     assert {tag for _, operation in OPERATIONS for tag in operation["tags"]} <= {*RESOURCES, "general"}
 
 
+def test_every_change_of_one_thing_names_if_match_and_what_is_answered_where_it_does_not_hold():
+    conditional = {
+        name
+        for name, operation in OPERATIONS
+        if any(parameter["name"] == "If-Match" for parameter in operation["parameters"])
+    }
+    assert {name for name, operation in OPERATIONS if "412" in operation["responses"]} == conditional
+    assert "POST /api/v1/enrollments/{host}/revoke" in conditional
+    assert "POST /api/v1/domains/{host}/origins" not in conditional
+
+
 def links_of(name: str) -> dict[str, dict[str, str]]:
     """Where what this operation makes leads: operation → the names of its address."""
     made = dict(OPERATIONS)[name]["responses"]["201"]
