@@ -17,6 +17,8 @@ from certificates.admin.directories import authority_test
 from certificates.admin.forms import AuthorityForm
 from certificates.admin.presets import PRESETS, preset_of
 from certificates.models import Authority, AuthorityAccount, Backoff, Order
+from certificates.renewal.breaker import State
+from certificates.services.authorities import breaker_of
 from edge.admin import PartsMixin
 from edge.status_line import LINE
 from edge.statuses import PublicationStatus, clock
@@ -145,14 +147,17 @@ def authority_line(authority: Authority) -> PublicationStatus:
     if not authority.enabled:
         return PublicationStatus("off", "not asked")
     why = f": {authority.problem.rstrip('.')}" if authority.problem else ""
-    if authority.open_until and authority.open_until > now:
+    count = f"{authority.failures} failure{'s' if authority.failures != 1 else ''} in a row"
+    state = breaker_of(authority).state(now)
+    if authority.open_until and state == State.OPEN:
         until = clock(authority.open_until)
-        count = f"{authority.failures} failure{'s' if authority.failures != 1 else ''} in a row"
         return PublicationStatus("refused", f"not asked before {until}, after {count}{why}")
     if authority.retry_after and authority.retry_after > now:
         return PublicationStatus(
             "pending", f"wants to be left alone until {clock(authority.retry_after)}{why}"
         )
+    if state == State.HALF_OPEN:
+        return PublicationStatus("pending", f"the next order tries it, and no other, after {count}{why}")
     if authority.failures:
         times = f"{authority.failures} times in a row" if authority.failures > 1 else "once"
         return PublicationStatus("pending", f"asked; it has failed {times}{why}")

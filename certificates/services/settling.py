@@ -21,6 +21,7 @@ from certificates.renewal.plan import settled_at
 from certificates.renewal.policy import fraction, renewal
 from certificates.services.authorities import authority_leave, breaker_of, breaker_store, proven_names
 from certificates.services.situations import held_certificate, life_of
+from certificates.services.watching import authorities_alarm
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def _issued(
         return
     _of(order.names, authority).delete()
     if authority.failures or authority.open_until or authority.problem:
-        breaker_store(authority, breaker.succeeded(), problem="")
+        _judge(authority, breaker.succeeded(), problem="")
     life = life_of(certificate)
     planned = renewal(life, fingerprint=certificate.fingerprint)
     enrollment_schedule(
@@ -143,7 +144,15 @@ def _doubt(authority: Authority, order: Order, failed: Failed, pace: _Pace) -> N
         authority_leave(authority, until=pace.now + pace.wait)
     if not names:  # a limit of one name says nothing about the others
         news = breaker.failed(breaker_of(authority), now=pace.now, wait=pace.wait)
-        breaker_store(authority, news, problem=failed.sentence)
+        _judge(authority, news, problem=failed.sentence)
+
+
+def _judge(authority: Authority, news: breaker.Breaker, *, problem: str) -> None:
+    """Keep what is thought of an authority now; whether it is asked at all is told at once."""
+    before = authority.open_until
+    breaker_store(authority, news, problem=problem)
+    if before or news.open_until:
+        authorities_alarm()
 
 
 def _hold_against(authority: Authority, order: Order, failed: Failed, pace: _Pace, *, failures: int) -> None:
@@ -164,7 +173,7 @@ def _hold_against(authority: Authority, order: Order, failed: Failed, pace: _Pac
             row.next_at = max(row.next_at, held_until)
             row.save()
     if authority.failures or authority.open_until:  # it answers sensibly, whatever it thinks of the names
-        breaker_store(authority, breaker.succeeded(), problem="")
+        _judge(authority, breaker.succeeded(), problem="")
 
 
 def _remember(

@@ -74,7 +74,13 @@ def certificates_alarm(*, now: datetime | None = None) -> None:
         severity = Alarm.Severity.CRITICAL if standing.rung.critical else Alarm.Severity.WARNING
         alarm_raise(kind=CERTIFICATE, subject=standing.host, sentence=standing.sentence, severity=severity)
     _clear_others(CERTIFICATE, {standing.host for standing in wrong})
-    alarms_settle(kind=AUTHORITY, sentences=dict(_authority_troubles(now)))
+    authorities_alarm()
+
+
+def authorities_alarm() -> None:
+    """Have an alarm for each authority in trouble, and for no other: every few minutes, and whenever orders
+    have begun or ceased to pass one by."""
+    alarms_settle(kind=AUTHORITY, sentences=dict(_authority_troubles()))
 
 
 def _clear_others(kind: str, subjects: set[str]) -> None:
@@ -83,7 +89,7 @@ def _clear_others(kind: str, subjects: set[str]) -> None:
         alarm_clear(kind=kind, subject=subject)
 
 
-def _authority_troubles(now: datetime) -> Iterator[tuple[str, str]]:
+def _authority_troubles() -> Iterator[tuple[str, str]]:
     enabled = list(Authority.objects.filter(enabled=True).order_by("position", "name"))
     waiting = Enrollment.objects.filter(
         domain__tls=True, domain__enabled=True, source=Enrollment.Source.ACME

@@ -98,6 +98,10 @@ def test_its_state_says_whether_it_is_asked(admin_client, keyspace):
         ({"failures": 1, "problem": "It has trouble."}, "asked; it has failed once: It has trouble"),
         ({"failures": 2, "problem": "It has trouble."}, "failed 2 times in a row: It has trouble"),
         ({"failures": 3, "open_until": later}, "not asked before"),
+        (
+            {"open_until": later - timedelta(hours=2)},
+            "the next order tries it, and no other, after 3 failures in a row: It has trouble",
+        ),
         ({"failures": 0, "open_until": None, "retry_after": later}, "wants to be left alone until"),
         ({"enabled": False}, "not asked"),
     ):

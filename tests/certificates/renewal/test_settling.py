@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from alarms.models import Alarm
 from certificates.issuance.outcomes import FailureKind, Issued
 from certificates.models import Authority, Backoff, Certificate, Enrollment, Order
 from certificates.services.tending import certificates_tend, orders_settle
+from certificates.services.watching import certificates_alarm
 from tests.certificates.renewal.rows import (
     authority,
     certificate,
@@ -52,6 +54,22 @@ def test_after_a_failure_of_the_names_all_wait_and_then_the_staging_is_asked_fir
     assert next_order() is None
     assert next_order(in_=MINUTE / 2) is None
     assert where(next_order(in_=2 * MINUTE)) == ("one", True)
+
+
+def test_an_authority_that_is_passed_by_is_told_at_once_and_no_longer_once_it_issues():
+    one = authority()
+    for number in range(3):
+        assert not Alarm.objects.exists()
+        settle(enrolled(f"n{number}.example"), one, failure(FailureKind.CA_DOWN, "It is down."))
+    alarm = Alarm.objects.open().get()
+    assert (alarm.kind, alarm.subject) == ("certificate_authority", "one")
+    assert "one has failed 3 times in a row, last with: It is down." in alarm.sentence
+    certificates_alarm()  # the same one
+    assert Alarm.objects.get().pk == alarm.pk
+
+    enrollment = enrolled("n3.example")
+    settle(enrollment, one, Issued(certificate(enrollment)))
+    assert not Alarm.objects.open().exists()
 
 
 def test_production_is_asked_at_once_when_its_staging_has_issued_and_not_before():
