@@ -165,8 +165,8 @@ class CertificateAdmin(ModelAdmin):
         uploaded = request.uploaded  # type: ignore[attr-defined]
         for note in uploaded.notes:
             messages.warning(request, note)
-        hosts = listed([str(domain) for domain in uploaded.domains])
-        messages.success(request, f"The certificate is on its way to the edges for {hosts}.")
+        for sentence in uploaded.sentences:
+            messages.success(request, sentence)
         for domain in uploaded.domains:
             if not domain.tls:
                 messages.warning(request, f"{domain} does not serve HTTPS yet: tick “Serve HTTPS” there.")

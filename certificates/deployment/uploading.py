@@ -16,15 +16,26 @@ from certificates.models import Certificate, Enrollment
 from certificates.renewal.names import covers
 from domains.hostnames import normalize_hostname
 from domains.models import Domain, HostName
+from edge.statuses import names as listed
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """A certificate on its way to the edges of these domains, and what to know about it: whole sentences."""
+    """A certificate for these domains: `served` by some of them already, and on its way to the edges for the
+    others. `notes`: what to know about it, in whole sentences."""
 
     certificate: Certificate
     domains: list[Domain]
     notes: tuple[str, ...]
+    served: list[Domain]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What becomes of it now."""
+        served = [str(domain) for domain in self.domains if domain in self.served]
+        coming = [str(domain) for domain in self.domains if domain not in self.served]
+        told = [f"The certificate is on its way to the edges for {listed(coming)}."] if coming else []
+        return [*told, f"The certificate is served for {listed(served)} already."] if served else told
 
 
 def certificate_upload(*, material: Material, domains: Sequence[Domain], confirmed: bool = False) -> Uploaded:
@@ -46,12 +57,13 @@ def certificate_upload(*, material: Material, domains: Sequence[Domain], confirm
         )
         if certificate.revoked_at:
             raise CertificateRefused("This certificate was revoked: clients would refuse it.")
+        served = [row.domain for row in enrollments if row.current_id == certificate.pk]
         for enrollment in enrollments:
             if enrollment.source != Enrollment.Source.UPLOAD:
                 enrollment.source = Enrollment.Source.UPLOAD
                 enrollment.save(update_fields=["source"])
             deploy_start(enrollment, certificate)
-    return Uploaded(certificate, [*domains], tuple(dict.fromkeys(notes)))
+    return Uploaded(certificate, [*domains], tuple(dict.fromkeys(notes)), served)
 
 
 def domains_covered(material: Material) -> list[Domain]:

@@ -48,8 +48,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error}{more}") from error
         for note in uploaded.notes:
             self.stderr.write(self.style.WARNING(note))
-        hosts = ", ".join(map(str, uploaded.domains))
-        self.stdout.write(f"{material.fingerprint} is on its way to the edges for {hosts}")
+        self.stdout.write(f"{material.fingerprint}: {' '.join(uploaded.sentences)}")
 
     def _material(self, options: dict[str, Any]) -> Material:
         path: Path = options["certificate"]

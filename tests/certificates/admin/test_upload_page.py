@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from certificates.deployment import deploy
 from certificates.management.commands.upload_certificate import PASSWORD
 from certificates.models import Certificate, Enrollment
 from cirrus_site.config import read_config
@@ -45,6 +46,25 @@ def test_a_pasted_certificate_is_installed_and_its_page_follows(admin_client, do
     assert answer.url == reverse("admin:domains_domain_change", args=[domain.pk])
     assert f"The certificate is on its way to the edges for {HOST}." in messages_of(answer)
     assert Enrollment.objects.get(domain=domain).candidate == uploads().get()
+
+
+def test_what_is_served_already_is_not_on_its_way(admin_client, domain, tmp_path, capsys):
+    certificate, key = the_house().bundle("*.example.com")
+    admin_client.post(ADD, pasted(certificate, key, domains=HOST))
+    deploy(Enrollment.objects.get(domain=domain).pk)
+    DomainFactory(host="shop.example.com", tls=True)
+    admin_client.get(ADD)  # shows what was told until now
+    again = messages_of(admin_client.post(ADD, pasted(certificate, key, domains=HOST)))
+    assert f"The certificate is served for {HOST} already." in again
+    assert not any("on its way" in sentence for sentence in again)
+    admin_client.get(ADD)
+    both = messages_of(admin_client.post(ADD, pasted(certificate, key)))
+    assert "The certificate is on its way to the edges for shop.example.com." in both
+    assert f"The certificate is served for {HOST} already." in both
+
+    (tmp_path / "chain.pem").write_bytes(certificate + key)
+    call_command("upload_certificate", tmp_path / "chain.pem", domain=[HOST])
+    assert capsys.readouterr().out.endswith(f": The certificate is served for {HOST} already.\n")
 
 
 def test_files_are_taken_too_and_the_domains_found_by_their_names(admin_client, domain):
@@ -146,8 +166,6 @@ def test_the_commands_upload_export_and_revert(domain, tmp_path, capsys):
         (tmp_path / "key.pem").write_bytes(key)
         call_command("upload_certificate", paths[name], key=tmp_path / "key.pem")
         assert "is on its way to the edges for www.example.com" in capsys.readouterr().out
-        from certificates.deployment import deploy
-
         deploy(Enrollment.objects.get(domain=domain).pk)
     call_command("export_certificate", HOST)
     chain = capsys.readouterr().out
