@@ -1,10 +1,12 @@
 """What the machine does about certificates: orders, what waits, and how each domain is enrolled."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -93,9 +95,9 @@ class OrderAdmin(ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": ["name_list", ("authority", "staging"), "state", "sentence"]}),
         ("Times", {"fields": [("created_at", "changed_at"), ("due_at", "ended_at"), "expires_at"]}),
-        ("For tracing", {"fields": ["url", "certificate_url", "replaces", "problem"]}),
+        ("For tracing", {"fields": ["url", "certificate_url", "replaces", "problem_document"]}),
     ]
-    readonly_fields = ["name_list"]
+    readonly_fields = ["name_list", "problem_document"]
     inlines = [AuthorizationInline]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Order]:
@@ -104,6 +106,11 @@ class OrderAdmin(ReadOnlyAdmin):
     @display(description="names")
     def name_list(self, order: Order) -> str:
         return listed([display_hostname(name) for name in order.names])
+
+    @display(description="problem")
+    def problem_document(self, order: Order) -> str | None:
+        text = json.dumps(order.problem, ensure_ascii=False, indent=2)
+        return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text) if order.problem else None
 
 
 @admin.register(Backoff)

@@ -117,7 +117,9 @@ class UploadSerializer(Serializer):
 
 class UploadedSerializer(Serializer):
     certificate = CertificateSerializer()
-    domains = serializers.ListField(child=serializers.CharField(), help_text="On its way to the edges for.")
+    domains = serializers.ListField(
+        child=serializers.CharField(), help_text="Whose edges serve it, or will soon."
+    )
     notes = serializers.ListField(child=serializers.CharField(), help_text="What to know about it.")
 
 

@@ -69,7 +69,7 @@ class Material:
     @property
     def serial(self) -> str:
         """The serial number, hex."""
-        return f"{self.leaf.serial_number:x}"
+        return serial_hex(self.leaf)
 
     @property
     def issuer(self) -> str:
@@ -84,6 +84,12 @@ class Material:
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 (hex) of a certificate's DER."""
     return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
+
+
+def serial_hex(certificate: x509.Certificate) -> str:
+    """Its serial number in hex, two digits for each byte, as openssl prints it: `0a17`."""
+    digits = f"{certificate.serial_number:x}"
+    return digits.zfill(len(digits) + len(digits) % 2)
 
 
 def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certificates.checks.material import serial_hex
 from certificates.issuance.keys import same_key
 
 
@@ -47,7 +48,7 @@ def read_chain(text: str, *, key: bytes, names: list[str]) -> Chain:
         names=found,
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
-        serial=f"{leaf.serial_number:x}",
+        serial=serial_hex(leaf),
         issuer=leaf.issuer.rfc4514_string(),
         ari_id=ari_id(leaf),
     )

@@ -85,15 +85,25 @@ class Enrollment(models.Model):
     requested_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When somebody asked for a new one, if so."
     )
-    next_attempt_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_attempt_at = models.DateTimeField(
+        "looked at again at",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Nothing is ordered before; empty: at once.",
+    )
     attempts = models.PositiveIntegerField(default=0, editable=False, help_text="Failures in a row.")
     first_failed_at = models.DateTimeField(null=True, blank=True, editable=False)
     problem = models.TextField(blank=True, editable=False)
-    renew_at = models.DateTimeField(null=True, blank=True, editable=False)
-    ari_start = models.DateTimeField(null=True, blank=True, editable=False)
-    ari_end = models.DateTimeField(null=True, blank=True, editable=False)
-    ari_explanation = models.CharField(max_length=500, blank=True, editable=False)
-    ari_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+    renew_at = models.DateTimeField("renewal planned for", null=True, blank=True, editable=False)
+    ari_start = models.DateTimeField("renewal window (ARI) from", null=True, blank=True, editable=False)
+    ari_end = models.DateTimeField("renewal window (ARI) until", null=True, blank=True, editable=False)
+    ari_explanation = models.CharField(
+        "renewal window (ARI) explained at", max_length=500, blank=True, editable=False
+    )
+    ari_check_at = models.DateTimeField(
+        "renewal window (ARI) asked for again at", null=True, blank=True, editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

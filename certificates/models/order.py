@@ -51,7 +51,7 @@ class Order(models.Model):
         null=True, blank=True, help_text="When its end was reckoned with in what happens next."
     )
     problem = models.JSONField(null=True, blank=True, help_text="What the authority said (RFC 9457).")
-    sentence = models.TextField(blank=True, help_text="The same for people.")
+    sentence = models.TextField(blank=True, help_text="Why it failed, or what it waits for.")
     certificate = models.ForeignKey(
         Certificate, on_delete=models.SET_NULL, null=True, blank=True, related_name="orders"
     )

@@ -52,6 +52,8 @@ def test_a_chain_for_our_key_and_names_is_read():
     )
     assert chain.names == ("a.example", "b.example")
     assert chain.serial == "ff"
+    short = pem(certificate(key, ["a.example"], serial=0xA17))
+    assert read_chain(short, key=key, names=["a.example"]).serial == "0a17"  # as openssl prints it
     assert chain.issuer == "CN=Some CA"
     assert chain.not_after - chain.not_before == timedelta(days=90)
 
