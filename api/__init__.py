@@ -17,7 +17,7 @@
         ordering_fields = ["name"]                        # what ?ordering= may say (no column with NULLs)
         search_fields = ["name", "title"]
         filterset_fields = ["title"]                      # or filterset_class: a FilterSet of api.filters
-        unversioned = ["seen_at"]                         # fields that are no part of the ETag
+        unversioned = ["seen_at"]                         # fields that If-Match does not look at
         example = {"name": "eu-west", "title": "…"}       # for the OpenAPI document; a test asks for it
 
         @action(detail=True, methods=["post"], serializer_class=ReasonSerializer)

@@ -42,7 +42,7 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
     repeatable: Collection[str] = ()
     #: Bytes that a body may have.
     body_limit: int = DEFAULT
-    #: Fields of the representation that change with no edit of it: no part of its ETag.
+    #: Fields of the representation that change with no edit of it: If-Match does not look at them.
     unversioned: Collection[str] = ()
     #: A representation, for the OpenAPI document. By action where they differ: {"create": {…}}.
     example: Mapping[str, Any] = {}
@@ -137,7 +137,11 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
         return dict(self.get_serializer(fresh).data)
 
     def etag(self, data: Mapping[str, Any]) -> str:
-        return etags.etag_of(data, without=self.unversioned)
+        return etags.etag_of(self.versioned(data), data)
+
+    def versioned(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a representation changes by edits alone."""
+        return {name: value for name, value in data.items() if name not in self.unversioned}
 
     def address_of(self, row: Any) -> str:
         """Where a row is found: for Location."""

@@ -109,6 +109,6 @@ class CertifiedDomainViewSet(PublishedDomainViewSet):
         "disable": {"response": {**EXAMPLE, "enabled": False}},
     }
 
-    def etag(self, data: Mapping[str, Any]) -> str:
+    def versioned(self, data: Mapping[str, Any]) -> dict[str, Any]:
         choices = {name: data["certificate"][name] for name in CertificateChoices.Meta.fields}
-        return super().etag({**data, "certificate": choices})
+        return {**super().versioned(data), "certificate": choices}

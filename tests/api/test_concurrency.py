@@ -99,10 +99,15 @@ class TestOneAfterTheOther:
         assert boss.put("/api/v1/regions/us", {}, HTTP_IF_MATCH="*").status_code == 412
         assert boss.put(REGION, {}, HTTP_IF_MATCH="*").status_code == 200
 
-    def test_what_probes_change_is_no_edit(self, boss):
+    def test_what_probes_change_is_no_edit_and_is_told_all_the_same(self, boss):
         tag = boss.get(NODE)["ETag"]
+        assert boss.get(NODE, HTTP_IF_NONE_MATCH=tag).status_code == 304
         boss.post(f"{NODE}/drain")
-        assert boss.get(NODE)["ETag"] == tag
+        answer = boss.get(NODE, HTTP_IF_NONE_MATCH=tag)
+        assert (answer.status_code, answer.json()["state"]) == (200, "draining")
+        assert boss.put(NODE, {}, HTTP_IF_NONE_MATCH=tag).status_code == 412
+        assert boss.patch(NODE, {"weight": 7}, HTTP_IF_MATCH=tag).status_code == 200
+        assert boss.patch(NODE, {"weight": 8}, HTTP_IF_MATCH=answer["ETag"]).status_code == 412
 
     def test_putting_back_what_was_got_writes_nothing(self, boss, django_capture_on_commit_callbacks):
         with django_capture_on_commit_callbacks(execute=True):

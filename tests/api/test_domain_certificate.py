@@ -80,10 +80,12 @@ def test_a_token_for_domains_alone_leaves_the_choices_as_they_are(domain, as_rol
     assert choices()["key_type"] == "ecdsa-p256"
 
 
-def test_an_etag_knows_the_choices_and_not_what_is_served(domain, boss):
+def test_an_edit_is_held_to_the_choices_and_not_to_what_is_served(domain, boss):
     first = boss.get(AT)["ETag"]
     issued(domain)
-    assert boss.get(AT)["ETag"] == first
+    assert boss.get(AT, headers={"If-None-Match": first}).json()["certificate"]["current"]
+    assert boss.patch(AT, {"notes": "new"}, headers={"If-Match": first}).status_code == 200
+    first = boss.get(AT)["ETag"]
     Enrollment.objects.update(key_type="rsa-2048")
     assert boss.patch(AT, {"default_ttl": 9}, headers={"If-Match": first}).status_code == 412
 
