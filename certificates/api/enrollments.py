@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from api.filters import FilterSet, refuse_unknown
 from api.serializers import ModelSerializer, Serializer
 from api.viewsets import BaseViewSet, ReadMixin, UpdateMixin
-from certificates.admin.panel import domain_panel
+from certificates.admin.panel import domain_panel, names_by_dns
 from certificates.api import examples
 from certificates.api.certificates import ChainSerializer
 from certificates.deployment.reverting import certificate_revert
@@ -191,7 +191,8 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
     def delegation(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The DNS records that its names need where they are proven by DNS; the resolvers are asked now."""
         refuse_unknown(request, set())
-        rows = delegation_status(self.get_object().domain)
+        enrollment = self.get_object()
+        rows = delegation_status(enrollment.domain, names_by_dns(enrollment))
         return Response(DelegationsSerializer({"results": rows}).data)
 
     @extend_schema(responses=ChainSerializer)

@@ -186,6 +186,12 @@ def test_the_records_that_names_need_are_told(domain, boss):
     assert told["name"] == HOST and told["needed"] and not told["found"]
 
 
+def test_only_names_that_the_dns_must_prove_are_told_of(domain, boss):
+    HostNameFactory(domain=domain, name="*.shop.example.com")
+    told = boss.get(f"{AT}/delegation").json()["results"]
+    assert [each["name"] for each in told] == ["shop.example.com"]  # www.example.com is proven by the edges
+
+
 # -- certificates ------------------------------------------------------------------------------------
 
 
