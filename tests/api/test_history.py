@@ -12,6 +12,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from accounts.models import Token, User
+from certificates.models import Enrollment
 from cirrus_site.api_urls import RESOURCES
 from cirrus_site.history import PAGES, PARTS
 from domains.models import CacheRule, Domain
@@ -265,3 +266,17 @@ def test_a_configuration_that_a_command_applies_for_somebody_has_their_rights_an
     with entries_of() as written:
         call_command("config_apply", str(file))
     assert written == [] and Domain.objects.get().notes == ""
+
+
+def test_what_is_done_about_a_certificate_is_told_on_the_domain_as_well(keyspace, boss):
+    domain = DomainFactory(host="www.example.com", tls=True)
+    Enrollment.objects.get_or_create(domain=domain)
+    with entries_of() as written:
+        assert boss.post("/api/v1/enrollments/www.example.com/issue").status_code == 202
+        assert boss.patch(WWW, {"certificate": {"challenge": "dns-01"}}).status_code == 200
+    assert [said for name, _, said in written if name == "www.example.com"] == [
+        "Issue" + BY,
+        "Enrollment “www.example.com”: issue" + BY,
+        "Changed challenge" + BY,
+        "Changed enrollment “www.example.com” (challenge)" + BY,
+    ]
