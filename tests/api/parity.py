@@ -263,6 +263,7 @@ PARITY: dict[str, Parity] = {
         OrderViewSet,
         names={
             "name_list": "names",
+            "problem_document": "problem",
             **{
                 f"authorization.{name}": f"authorizations.{name}"
                 for name in ("name", "wildcard", "challenge_type", "dns_name", "state")
