@@ -148,10 +148,8 @@ def _nested(errors: dict[str, str]) -> dict[str, Any]:
     """`domains[3].origins[0].port` as the problem's pointer /document/domains/3/origins/0/port."""
     found: dict[str, Any] = {}
     for path, said in errors.items():
-        *names, last = path.replace("]", "").replace("[", ".").split(".")
         at = found
-        for name in names:
-            inner = at.setdefault(name, {})
-            at = inner if isinstance(inner, dict) else at
-        at[last or "non_field_errors"] = [said]
+        for name in path.replace("]", "").replace("[", ".").split(".") if path else ():
+            at = at.setdefault(name, {})
+        at["non_field_errors"] = [said]
     return found

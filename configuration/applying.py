@@ -31,12 +31,13 @@ VERBS = {"created": "add", "changed": "change", "removed": "delete"}
 
 @dataclass(frozen=True)
 class Step:
-    """One item that is put or removed. `path`: where it stands in the document."""
+    """One item that is put or removed. `path`: where it stands in the document, or does not stand."""
 
     path: str
     section: Section
     key: str
     do: Callable[[], None]
+    removes: bool = False
 
 
 @dataclass
@@ -128,7 +129,7 @@ def _steps(wanted: Wanted, before: Items, prune: bool, context: dict[str, Any]) 
         for section in reversed(SECTIONS):
             for key in before.get(section.name, {}):
                 if key not in wanted.items[section.name]:
-                    yield Step(f"{section.name} {key}", section, key, _removal(section, key))
+                    yield Step(section.name, section, key, _removal(section, key), removes=True)
     for section in SECTIONS:
         there = before.get(section.name, {})
         for key, (path, item) in wanted.items.get(section.name, {}).items():
@@ -189,7 +190,8 @@ def _carry_out(steps: list[Step]) -> None:
         if len(errors) == len(left):
             found: dict[str, str] = {}
             for step, why in errors:
-                found |= described(why, step.path)
+                for path, said in described(why, step).items():
+                    found[path] = f"{found[path]} {said}" if path in found else said
             raise ConfigInvalid(found)
         left = [step for step, _ in errors]
 
@@ -197,7 +199,7 @@ def _carry_out(steps: list[Step]) -> None:
 def _make_regions(steps: list[Step]) -> None:
     """Make the regions that are new, so that they can name each other as backups."""
     for step in steps:
-        if step.section.name == "regions" and not step.path.startswith("regions "):
+        if step.section.name == "regions" and not step.removes:
             model = step.section.model._default_manager
             if not model.filter(name=step.key).exists():
                 try:
@@ -209,8 +211,9 @@ def _make_regions(steps: list[Step]) -> None:
                     pass  # the step itself says what is wrong
 
 
-def described(error: Exception, path: str) -> dict[str, str]:
-    """An error as path → sentence."""
+def described(error: Exception, step: Step) -> dict[str, str]:
+    """The error of a step as path → sentence."""
+    path = step.path
     if isinstance(error, DjangoValidationError):
         error = ValidationError(get_error_detail(error))
     if isinstance(error, ValidationError):
@@ -218,7 +221,7 @@ def described(error: Exception, path: str) -> dict[str, str]:
     if isinstance(error, ProtectedError | RestrictedError):
         objects = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
         some = ", ".join(sorted(f"{row._meta.verbose_name} {row}" for row in objects)[:5])
-        return {path: f"It cannot be removed: {some} needs it."}
+        return {path: f"{step.key} cannot be removed: {some} needs it."}
     return {path: str(error) if isinstance(error, CirrusError) else "Something else has this name already."}
 
 

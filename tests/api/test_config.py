@@ -222,8 +222,9 @@ def test_a_region_is_removed_with_the_nodes_that_leave_it(installation):
 
 def test_what_is_needed_is_not_removed(installation):
     errors = wrong({"version": 1, "regions": []}, prune=True, remove_share=1)
-    assert set(errors) == {"regions eu-east", "regions eu-west"}
-    assert "node edge-1" in errors["regions eu-west"]
+    assert set(errors) == {"regions"}
+    assert "eu-east cannot be removed: node edge-2" in errors["regions"]
+    assert "eu-west cannot be removed: node edge-1" in errors["regions"]
 
 
 def test_the_state_of_a_node_is_only_that_of_a_new_one(installation):
@@ -391,6 +392,18 @@ def test_the_api_says_where_something_is_wrong_and_follows_no_references(keyspac
     answer = boss.post("/api/v1/config/apply", {"document": {"version": 1, "secondaries": [item]}})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "/document/secondaries/0/tsig_secret"
+
+
+def test_what_cannot_be_removed_is_named_at_its_section(keyspace, boss):
+    for name in ("eu-east", "us-east"):
+        NodeFactory(region=RegionFactory(name=name))
+    document = {"version": 1, "regions": [{"name": "ap", "nope": 1}]}
+    answer = boss.post("/api/v1/config/plan", {"document": document, "prune": True, "remove_share": 1})
+    said = {error["field"]: error["reason"] for error in answer.json()["errors"]}
+    assert set(said) == {"/document/regions", "/document/regions/0/nope"}
+    assert all(
+        f"{name} cannot be removed: node" in said["/document/regions"] for name in ("eu-east", "us-east")
+    )
 
 
 def test_the_api_refuses_to_remove_too_much(installation, boss):
