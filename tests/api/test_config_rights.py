@@ -76,7 +76,7 @@ CHANGES = [
     Change("domains: one less", removing("domains"), OPERATORS),
     Change(
         "secondaries: one more",
-        adding("secondaries", name="ns9", address="192.0.2.9", tsig_name="key-9"),
+        adding("secondaries", name="ns9", address="192.0.2.9", tsig_name="another-key"),
         ADMINISTRATORS,
     ),
     Change("secondaries: changed", setting("secondaries", notes="Other"), ADMINISTRATORS),
