@@ -12,7 +12,7 @@ AT = "/api/v1/zones"
 RECORD = {"name": "new", "type": "A", "value": "192.0.2.9"}
 ITEMS = {"items": [RECORD], "atomic": True}
 TEXT = {"text": "new A 192.0.2.9\n"}
-SECONDARY = {"name": "ns9", "address": "192.0.2.9", "tsig_name": "key-9"}
+SECONDARY = {"name": "ns9", "address": "192.0.2.9", "tsig_name": "another-key"}
 SITE = "/api/v1/sites/steered.example.com"
 
 ROWS: list[Row] = [
