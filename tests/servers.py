@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,14 +49,24 @@ def _search_path() -> str:
     return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 
 
+#: The last ports that `free_port` has given away.
+GIVEN: deque[int] = deque(maxlen=500)
+
+
 def free_port() -> int:
     """A port of the loopback that nobody listens on now, TCP and UDP.
 
     Below those that Linux gives to clients: else a question on its way could hold the port at the very
-    moment when the server is to have it.
+    moment when the server is to have it. Each worker of the tests has ports of its own, and none comes again
+    soon: one that was given away may not be listened on yet.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = random.SystemRandom().randrange(10_240, 32_000)  # pytest-randomly seeds the others alike
+        # pytest-randomly seeds the others alike
+        port = random.SystemRandom().randrange(10_240 + worker, 32_000, workers)
+        if port in GIVEN:
+            continue
         with (
             contextlib.suppress(OSError),
             socket.socket() as tcp,
@@ -63,6 +74,7 @@ def free_port() -> int:
         ):
             tcp.bind(("127.0.0.1", port))
             udp.bind(("127.0.0.1", port))
+            GIVEN.append(port)
             return port
 
 
