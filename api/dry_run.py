@@ -5,11 +5,17 @@ a preview, and the API needs not know them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db import transaction
+from rest_framework import status
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from api import history
 from api.errors import InvalidQuery
+
+Done = TypeVar("Done")
 
 PARAMETER = "dry_run"
 
@@ -26,17 +32,36 @@ def register(name: str, preview: Preview) -> None:
     _PREVIEWS[name] = preview
 
 
-def begin() -> list[Told]:
-    """Call before the change, in its transaction."""
-    return [preview() for preview in _PREVIEWS.values()]
+def answered(request: Request, change: Callable[[], Done], answer: Callable[[Done], Response]) -> Response:
+    """Do a change in one transaction with its history, and answer what it returns.
+
+    Of a dry run: it is rolled back, and the response has that answer's status and body, and what would
+    change outside.
+    """
+    rehearsal = is_wanted(request)
+    with history.atomic():
+        previews = [preview() for preview in _PREVIEWS.values()] if rehearsal else []
+        done = change()
+        if rehearsal:
+            rehearsed = _rehearsed(answer(done), previews)
+            transaction.set_rollback(True)
+    return rehearsed if rehearsal else answer(done)
 
 
-def told(previews: list[Told]) -> dict[str, Any]:
-    """Call after the change, in its transaction: all that would change outside."""
+def _rehearsed(answer: Response, previews: list[Told]) -> Response:
+    """What a dry run is answered with; called in its transaction."""
     changes: dict[str, Any] = {}
-    for preview in previews:
-        changes |= preview()
-    return changes
+    for told in previews:
+        changes |= told()
+    gone = answer.status_code == status.HTTP_204_NO_CONTENT
+    return Response(
+        {
+            "dry_run": True,
+            "status": answer.status_code,
+            "result": None if gone else answer.data,
+            "changes": changes,
+        }
+    )
 
 
 def is_wanted(request: Request) -> bool:

@@ -181,21 +181,11 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
 
         `change` gets nothing and returns the row (None: it is gone: 204), or a pair of it and the status.
         """
-        rehearsal = dry_run.is_wanted(self.request)
-        with history.atomic():
-            previews = dry_run.begin() if rehearsal else []
-            row = change()
-            row, code = row if isinstance(row, tuple) else (row, code)
-            if rehearsal:
-                body = {
-                    "dry_run": True,
-                    "status": code if row is not None else status.HTTP_204_NO_CONTENT,
-                    "result": self.represent(row) if row is not None else None,
-                    "changes": dry_run.told(previews),
-                }
-                transaction.set_rollback(True)
-                return Response(body)
-        return self.answer(row, code)
+
+        def answer(done: Any) -> Response:
+            return self.answer(*(done if isinstance(done, tuple) else (done, code)))
+
+        return dry_run.answered(self.request, change, answer)
 
     def answer(self, row: Any, code: int = status.HTTP_200_OK) -> Response:
         """The representation of a row, with its ETag, and its address where it is new."""

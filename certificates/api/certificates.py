@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django_filters
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -16,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import dry_run, history
+from api import dry_run
 from api.credentials import credential_of
 from api.errors import InvalidQuery
 from api.filters import FilterSet, refuse_unknown
@@ -29,7 +28,7 @@ from certificates.checks.apart import read_pem_apart, read_pkcs12_apart
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
 from certificates.checks.pem import LONGEST
-from certificates.deployment.uploading import certificate_upload, domain_of, domains_covered
+from certificates.deployment.uploading import Uploaded, certificate_upload, domain_of, domains_covered
 from certificates.models import Certificate, Enrollment
 from domains.hostnames import searched_hostname
 from domains.models import Domain
@@ -229,20 +228,19 @@ class CertificateViewSet(ReadMixin, BaseViewSet):
         material = _material(asked)
         domains = self._domains(asked["domains"], material)
         require_host(self.request, *(domain.host for domain in domains))
-        rehearsal = dry_run.is_wanted(self.request)
-        with history.atomic():
-            previews = dry_run.begin() if rehearsal else []
-            done = certificate_upload(material=material, domains=domains, confirmed=asked["confirmed"])
-            (certificate,) = with_uses([done.certificate])
-            body: dict[str, Any] = {
-                "certificate": dict(CertificateSerializer(certificate).data),
-                "domains": [domain.host for domain in done.domains],
-                "notes": [*done.notes],
-            }
-            if rehearsal:
-                changes = dry_run.told(previews)
-                transaction.set_rollback(True)
-                return Response({"dry_run": True, "status": 201, "result": body, "changes": changes})
+
+        def change() -> Any:
+            return certificate_upload(material=material, domains=domains, confirmed=asked["confirmed"])
+
+        return dry_run.answered(self.request, change, self._uploaded)
+
+    def _uploaded(self, done: Uploaded) -> Response:
+        (certificate,) = with_uses([done.certificate])
+        body = {
+            "certificate": dict(CertificateSerializer(certificate).data),
+            "domains": [domain.host for domain in done.domains],
+            "notes": [*done.notes],
+        }
         headers = {"Location": self.address_of(certificate)}
         return Response(body, status.HTTP_201_CREATED, headers=headers)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -136,14 +135,10 @@ class RecordViewSet(BelowZone, ReadMixin, CreateMixin, UpdateMixin, DeleteMixin)
         return self._many(lambda zone: self._import(zone, **asked.validated_data))
 
     def _many(self, change: Any) -> Response:
-        rehearsal = dry_run.is_wanted(self.request)
-        with history.atomic():
-            previews = dry_run.begin() if rehearsal else []
-            body = change(zone_of_address(self.kwargs["apex"], lock=True))
-            if rehearsal:
-                body = {"dry_run": True, "status": 200, "result": body, "changes": dry_run.told(previews)}
-                transaction.set_rollback(True)
-        return Response(body)
+        def under_lock() -> Any:
+            return change(zone_of_address(self.kwargs["apex"], lock=True))
+
+        return dry_run.answered(self.request, under_lock, Response)
 
     def _import(self, zone: Zone, *, text: str, replace: bool) -> dict[str, Any]:
         try:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.response import Response
@@ -55,16 +54,12 @@ def bulk(view: Any) -> Response:
     asked = BulkSerializer(data=view.request.data)
     asked.is_valid(raise_exception=True)
     items, atomic = asked.validated_data["items"], asked.validated_data["atomic"]
-    rehearsal = dry_run.is_wanted(view.request)
-    with history.atomic():
-        previews = dry_run.begin() if rehearsal else []
+
+    def change() -> dict[str, Any]:
         results = [_done(view, place, item, atomic) for place, item in enumerate(items)]
-        failed = sum(result["result"] == "failed" for result in results)
-        body: dict[str, Any] = {"results": results, "failed": failed}
-        if rehearsal:
-            body = {"dry_run": True, "status": 200, "result": body, "changes": dry_run.told(previews)}
-            transaction.set_rollback(True)
-    return Response(body)
+        return {"results": results, "failed": sum(each["result"] == "failed" for each in results)}
+
+    return dry_run.answered(view.request, change, Response)
 
 
 def _done(view: Any, place: int, item: dict[str, Any], atomic: bool) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import django_filters
-from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -71,31 +70,9 @@ class PurgesViewSet(BaseViewSet):
         rows = super().paginate_queryset(queryset)
         return with_statuses(rows) if queryset.model is Purge and rows else rows
 
-    def carried_out(self, change: Callable[[], Any], told: Callable[[Any], dict[str, Any]]) -> Any:
-        """What the change returns; or, of a dry run, the response: nothing was done then."""
-        rehearsal = dry_run.is_wanted(self.request)
-        with history.atomic():
-            previews = dry_run.begin() if rehearsal else []
-            done = change()
-            if rehearsal:
-                changes = dry_run.told(previews)
-                body = {"dry_run": True, "status": 202, "result": told(done), "changes": changes}
-                transaction.set_rollback(True)
-                return Response(body)
-        return done
-
     def accept(self, ask: Callable[[], list[Purge]]) -> Response:
         """202: where to look is the purge, or the list of all of them."""
-        purges = self.carried_out(ask, told)
-        if isinstance(purges, Response):
-            return purges
-        headers = {"Retry-After": "1"}
-        numbers = [str(purge.pk) for purge in purges]
-        if len(numbers) <= NAMED:
-            headers["Location"] = (
-                f"{AT}/{numbers[0]}" if len(purges) == 1 else f"{AT}?id__in={','.join(numbers)}"
-            )
-        return Response(told(purges), status.HTTP_202_ACCEPTED, headers=headers)
+        return dry_run.answered(self.request, ask, accepted)
 
 
 class PurgeViewSet(ReadMixin, PurgesViewSet):
@@ -125,8 +102,7 @@ class PurgeViewSet(ReadMixin, PurgesViewSet):
             found = [self._result(place, item, atomic) for place, item in enumerate(items)]
             return {"results": found, "failed": sum("problem" in result for result in found)}
 
-        done = self.carried_out(results, lambda body: body)
-        return done if isinstance(done, Response) else Response(done)
+        return dry_run.answered(request, results, Response)
 
     @extend_schema(responses=TargetSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"])
@@ -180,7 +156,12 @@ def with_statuses(purges: list[Any]) -> list[Any]:
     return purges
 
 
-def told(purges: list[Purge]) -> dict[str, Any]:
-    """The purges as they are stored now."""
-    fresh = PurgesViewSet.queryset.filter(pk__in=[purge.pk for purge in purges]).order_by("pk")
-    return {"purges": PurgeSerializer(with_statuses([*fresh]), many=True).data}
+def accepted(purges: list[Purge]) -> Response:
+    """The answer that these purges are asked for: as they are stored now, and where to look."""
+    headers = {"Retry-After": "1"}
+    numbers = [str(purge.pk) for purge in purges]
+    if len(numbers) <= NAMED:
+        headers["Location"] = f"{AT}/{numbers[0]}" if len(purges) == 1 else f"{AT}?id__in={','.join(numbers)}"
+    fresh = PurgesViewSet.queryset.filter(pk__in=numbers).order_by("pk")
+    body = {"purges": PurgeSerializer(with_statuses([*fresh]), many=True).data}
+    return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
