@@ -141,6 +141,8 @@ class Schema(AutoSchema):
             if body and place in example:
                 for media in body.get("content", {}).values():
                     media["examples"] = {"example": {"value": example[place]}}
+                    if place == "response" and "rehearsal" in example:
+                        media["examples"]["dry_run"] = {"value": example["rehearsal"]}
 
     def _writable(self, representation: dict[str, Any]) -> dict[str, Any]:
         """What of a representation is sent, and not only received."""

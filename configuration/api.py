@@ -16,6 +16,7 @@ from api.limits import BULK
 from api.serializers import Serializer
 from api.viewsets import BaseViewSet
 from configuration.applying import REMOVE_SHARE, config_apply
+from configuration.comparing import Plan
 from configuration.errors import ConfigInvalid
 from configuration.exporting import config_export
 from configuration.secrets import as_told
@@ -47,6 +48,22 @@ PLAN: dict[str, Any] = {
     "changed": 1,
     "removed": 0,
     "notes": [],
+}
+REHEARSAL: dict[str, Any] = {
+    "dry_run": True,
+    "status": 200,
+    "result": PLAN,
+    "changes": {
+        "documents": [
+            {
+                "kind": "domain",
+                "key": "www.example.com",
+                "change": "replaced",
+                "document": {"host": "www.example.com", "aliases": ["example.com"]},
+            }
+        ],
+        "names": [{"name": "www.example.com", "zone": "example.com", "change": "appears"}],
+    },
 }
 
 
@@ -95,7 +112,11 @@ class ConfigViewSet(BaseViewSet):
     examples = {
         "list": {"response": EXAMPLE},
         "plan": {"request": {"document": EXAMPLE}, "response": PLAN},
-        "apply": {"request": {"document": EXAMPLE, "prune": False}, "response": PLAN},
+        "apply": {
+            "request": {"document": EXAMPLE, "prune": False},
+            "response": PLAN,
+            "rehearsal": REHEARSAL,
+        },
     }
 
     @extend_schema(responses=OpenApiTypes.OBJECT, filters=False)
@@ -109,7 +130,7 @@ class ConfigViewSet(BaseViewSet):
     def plan(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What `apply` would do, field by field; nothing is done."""
         refuse_unknown(request, set())
-        return self._apply(plan_only=True)
+        return answer(self._apply(plan_only=True))
 
     @extend_schema(request=ApplySerializer, responses=PlanSerializer)
     @action(detail=False, methods=["post"])
@@ -118,30 +139,34 @@ class ConfigViewSet(BaseViewSet):
 
         Refused (409) where more than `remove_share` of one kind would go.
         """
-        return self._apply(plan_only=dry_run.is_wanted(request))
+        return dry_run.answered(request, self._apply, answer)
 
-    def _apply(self, *, plan_only: bool) -> Response:
+    def _apply(self, *, plan_only: bool = False) -> Plan:
         asked = ApplySerializer(data=self.request.data)
         asked.is_valid(raise_exception=True)
         try:
-            plan = config_apply(
+            return config_apply(
                 **asked.validated_data, reveal=as_told, user=self.request.user, plan_only=plan_only
             )
         except ConfigInvalid as error:
             raise ValidationError({"document": _nested(error.errors)}) from error
-        items = [
-            {
-                "section": item.section,
-                "key": item.key,
-                "change": item.change,
-                "fields": [
-                    {"path": each.path, "before": each.before, "after": each.after} for each in item.fields
-                ],
-            }
-            for item in plan.items
-        ]
-        counts = {word: plan.count(word) for word in ("created", "changed", "removed")}
-        return Response({"items": items, **counts, "notes": plan.notes})
+
+
+def answer(plan: Plan) -> Response:
+    """A plan as the API shows it."""
+    items = [
+        {
+            "section": item.section,
+            "key": item.key,
+            "change": item.change,
+            "fields": [
+                {"path": each.path, "before": each.before, "after": each.after} for each in item.fields
+            ],
+        }
+        for item in plan.items
+    ]
+    counts = {word: plan.count(word) for word in ("created", "changed", "removed")}
+    return Response({"items": items, **counts, "notes": plan.notes})
 
 
 def _nested(errors: dict[str, str]) -> dict[str, Any]:

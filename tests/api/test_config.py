@@ -98,6 +98,11 @@ def without_keys(value):
     return {name: without_keys(each) for name, each in value.items() if name not in ("id", "rev", "epoch")}
 
 
+def everything():
+    models = (Domain, Node, Region, Zone, Record, Site, Enrollment, Outbox, Publication, Keyspace, StagedZone)
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
 def empty():
     for model in (Domain, Site, Secondary, Zone, Node, Region, Authority, Publication, Outbox, StagedZone):
         model.objects.all().delete()
@@ -382,9 +387,45 @@ def test_the_api_exports_plans_and_applies(installation, boss):
     assert plan.status_code == 200 and plan.json()["changed"] == 1
     assert plan.json()["items"][0]["fields"] == [{"path": "title", "before": None, "after": "East"}]
     dry = boss.post("/api/v1/config/apply?dry_run=true", {"document": document})
-    assert dry.json() == plan.json() and Region.objects.get(name="eu-east").title == ""
+    assert dry.status_code == 200
+    assert (dry.json()["dry_run"], dry.json()["status"], dry.json()["result"]) == (True, 200, plan.json())
+    assert Region.objects.get(name="eu-east").title == ""
     assert boss.post("/api/v1/config/apply", {"document": document}).json() == plan.json()
     assert Region.objects.get(name="eu-east").title == "East"
+
+
+def test_a_dry_run_tells_the_documents_and_the_names_that_an_apply_would_change(installation, boss):
+    ZoneFactory(apex="example.com")
+    published(installation)
+    document = boss.get("/api/v1/config").json()
+    (www,) = (each for each in document["domains"] if each["host"] == "www.example.com")
+    www["aliases"], www["default_ttl"] = ["shop.example.com"], 7
+    new = {"host": "new.example.com", "origins": [{"host": "127.0.0.1", "scheme": "http"}]}
+    document["domains"].append(new)
+    document["nodes"][0]["weight"] = 7
+    before = everything()
+    answer = boss.post("/api/v1/config/apply?dry_run=true", {"document": document})
+    told = answer.json()["changes"]
+    assert {(item["kind"], item["key"], item["change"]) for item in told["documents"]} >= {
+        ("domain", "new.example.com", "added"),
+        ("domain", "www.example.com", "replaced"),
+    }
+    (shown,) = (each for each in told["documents"] if each["key"] == "www.example.com" and "document" in each)
+    assert shown["document"]["cache"]["default_ttl"] == 7
+    assert [(item["name"], item["zone"], item["change"]) for item in told["names"]] == [
+        ("example.com", "example.com", "disappears"),
+        ("new.example.com", "example.com", "appears"),
+        ("shop.example.com", "example.com", "appears"),
+    ]
+    assert everything() == before
+    assert boss.post("/api/v1/config/apply", {"document": document}).json() == answer.json()["result"]
+
+
+def test_a_dry_run_is_refused_where_the_apply_would_be(installation, boss):
+    sent = {"document": {"version": 1, "domains": []}, "prune": True}
+    assert boss.post("/api/v1/config/apply?dry_run=true", sent).status_code == 409
+    sent = {"document": {"version": 1, "domains": [{}]}}
+    assert boss.post("/api/v1/config/apply?dry_run=true", sent).status_code == 400
 
 
 def test_the_api_says_where_something_is_wrong_and_follows_no_references(keyspace, boss):
