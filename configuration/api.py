@@ -95,7 +95,9 @@ class PlanSerializer(Serializer):
     created = serializers.IntegerField()
     changed = serializers.IntegerField()
     removed = serializers.IntegerField()
-    notes = serializers.ListField(child=serializers.CharField())
+    notes = serializers.ListField(
+        child=serializers.CharField(), help_text="What to know beside it; why an apply would be refused."
+    )
 
 
 class ConfigViewSet(BaseViewSet):
@@ -128,7 +130,10 @@ class ConfigViewSet(BaseViewSet):
     @extend_schema(request=ApplySerializer, responses=PlanSerializer)
     @action(detail=False, methods=["post"])
     def plan(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What `apply` would do, field by field; nothing is done."""
+        """What `apply` would do, field by field; nothing is done.
+
+        Where `apply` would be refused, as too much would go, `notes` say so.
+        """
         refuse_unknown(request, set())
         return answer(self._apply(plan_only=True))
 

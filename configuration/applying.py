@@ -15,7 +15,7 @@ from rest_framework.fields import get_error_detail
 from api import history
 from cirrus_site.errors import CirrusError
 from configuration.comparing import Documents, Plan, compare, lost
-from configuration.errors import ConfigInvalid, RemovesTooMuch
+from configuration.errors import ConfigInvalid, Excess, RemovesTooMuch
 from configuration.exporting import VERSION, Items, items_read, plain
 from configuration.locking import config_lock
 from configuration.secrets import Reveal
@@ -60,8 +60,9 @@ def config_apply(
     """Have everything as the document says; what came, or would come, of it.
 
     `user` is who does it: their rights are asked for. `prune`: remove what a section that is there does not
-    name. `remove_share`: what may go of one kind at once. One is applied after the other. Raises
-    `ConfigInvalid`, `RemovesTooMuch`, `ApplyBusy`, `PermissionDenied`; nothing is done then.
+    name. `remove_share`: what may go of one kind at once; a plan that removes more says so in its notes. One
+    is applied after the other. Raises `ConfigInvalid`, `RemovesTooMuch`, `ApplyBusy`, `PermissionDenied`;
+    nothing is done then.
     """
     wanted = read(document, reveal)
     if wanted.errors:
@@ -76,9 +77,14 @@ def config_apply(
         plan = compare(before, after)
         plan.notes += [f"secondaries {name}: a new key was made." for name in view.made]
         _require_rights(plan, before, after, user)
-        _guard(before, after, plan, remove_share)
+        excesses = list(_excesses(before, after, plan, remove_share))
         if plan_only:
+            plan.notes += [
+                f"An apply would be refused. {excess.reason} {RemovesTooMuch.REMEDY}" for excess in excesses
+            ]
             transaction.set_rollback(True)
+        elif excesses:
+            raise RemovesTooMuch(excesses, plan.sentence)
     return plan
 
 
@@ -262,16 +268,14 @@ def _require_rights(plan: Plan, before: Documents, after: Documents, user: Any) 
             raise PermissionDenied(f"{user.get_username()} has not the right {right}.")
 
 
-def _guard(before: Documents, after: Documents, plan: Plan, share: float) -> None:
+def _excesses(before: Documents, after: Documents, plan: Plan, share: float) -> Iterator[Excess]:
+    """Of what more would go than may."""
     for section in SECTIONS:
         if section.name not in before:
             continue
-        there = len(before[section.name])
-        _check(section.name, plan.count("removed", section.name), there, share)
+        counts = {section.name: (plan.count("removed", section.name), len(before[section.name]))}
         for part in section.counted:
-            _check(f"{part} of {section.name}", *lost(before, after, section.name, part), share)
-
-
-def _check(what: str, removed: int, there: int, share: float) -> None:
-    if removed and removed > share * there:
-        raise RemovesTooMuch(what, removed, there, share)
+            counts[f"{part} of {section.name}"] = lost(before, after, section.name, part)
+        for what, (removed, there) in counts.items():
+            if removed > share * there:
+                yield Excess(what, removed, there, share)

@@ -1,6 +1,7 @@
 """Why a configuration is not applied."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from cirrus_site.errors import CirrusError
 
@@ -29,12 +30,30 @@ class ApplyBusy(CirrusError):
         )
 
 
-class RemovesTooMuch(CirrusError):
-    """It would remove more of something than was allowed."""
+@dataclass(frozen=True)
+class Excess:
+    """More of something than may go at once."""
 
-    def __init__(self, what: str, removed: int, there: int, share: float) -> None:
-        self.what, self.removed, self.there, self.share = what, removed, there, share
-        super().__init__(
-            f"It would remove {removed:,} of {there:,} {what}, and at most {share:.0%} may go at once. "
-            "Nothing was applied; allow a greater share (--remove-share, remove_share) if this is meant."
+    what: str
+    removed: int
+    there: int
+    share: float
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"It would remove {self.removed:,} of {self.there:,} {self.what}, "
+            f"and at most {self.share:.0%} may go at once."
         )
+
+
+class RemovesTooMuch(CirrusError):
+    """It would remove more of something than was allowed. `asked`: how much it would do, in words."""
+
+    #: What to do about it.
+    REMEDY = "Allow a greater share (--remove-share, remove_share) if this is meant."
+
+    def __init__(self, excesses: Sequence[Excess], asked: str) -> None:
+        self.excesses, self.asked = tuple(excesses), asked
+        reasons = " ".join(excess.reason for excess in self.excesses)
+        super().__init__(f"{reasons} Nothing was applied of the plan: {asked}. {self.REMEDY}")

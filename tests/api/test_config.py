@@ -188,9 +188,29 @@ def test_without_prune_nothing_is_removed_and_a_missing_section_is_not_touched(i
 
 
 def test_more_than_the_share_is_not_removed(installation):
-    with pytest.raises(RemovesTooMuch, match="1 of 2 domains"):
+    with pytest.raises(RemovesTooMuch, match="1 of 2 domains") as caught:
         apply({"version": 1, "domains": [{"host": "off.example.com", "enabled": False}]}, prune=True)
+    assert "Nothing was applied of the plan: 0 created, 1 changed, 1 removed." in str(caught.value)
     assert Domain.objects.count() == 2
+
+
+def test_a_plan_of_too_much_is_shown_whole_and_says_of_each_kind_that_it_would_be_refused(installation):
+    document = config_export()
+    document["domains"] = [{"host": "new.example.com"}]
+    document["zones"][0]["records"] = []
+    before = everything()
+    plan = apply(document, prune=True, plan_only=True)
+    assert changes(plan) == [
+        ("changed", "zones", "cdn.example"),
+        ("created", "domains", "new.example.com"),
+        ("removed", "domains", "off.example.com"),
+        ("removed", "domains", "www.example.com"),
+    ]
+    assert [note.partition(" and at most")[0] for note in plan.notes] == [
+        "An apply would be refused. It would remove 2 of 2 records of zones,",
+        "An apply would be refused. It would remove 2 of 2 domains,",
+    ]
+    assert everything() == before
 
 
 def test_records_of_zones_are_guarded_too(installation):
@@ -324,6 +344,23 @@ def test_a_file_is_written_planned_and_applied_by_commands(installation, tmp_pat
     assert Origin.objects.filter(domain__host="new.example.com").count() == 1
 
 
+def test_the_command_shows_a_plan_of_too_much_and_applies_none_of_it(installation, tmp_path):
+    file = tmp_path / "few.yaml"
+    file.write_text("version: 1\ndomains: []\n")
+    out = io.StringIO()
+    call_command("config_apply", file, "--prune", "--plan", stdout=out)
+    assert out.getvalue() == (
+        "- domains off.example.com\n"
+        "- domains www.example.com\n"
+        "An apply would be refused. It would remove 2 of 2 domains, and at most 30% may go at once. "
+        "Allow a greater share (--remove-share, remove_share) if this is meant.\n"
+        "Nothing was done: 0 created, 0 changed, 2 removed.\n"
+    )
+    with pytest.raises(CommandError, match="Nothing was applied of the plan: 0 created, 0 changed, 2 removed"):
+        call_command("config_apply", file, "--prune")
+    assert Domain.objects.count() == 2
+
+
 def test_secrets_are_named_in_a_file_and_stand_elsewhere(installation, tmp_path, monkeypatch):
     (tmp_path / "key").write_text("c2VjcmV0\n")
     monkeypatch.setenv("NS2_KEY", "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4")
@@ -451,6 +488,10 @@ def test_the_api_refuses_to_remove_too_much(installation, boss):
     sent = {"document": {"version": 1, "domains": []}, "prune": True}
     answer = boss.post("/api/v1/config/apply", sent)
     assert answer.status_code == 409 and "2 of 2 domains" in answer.json()["detail"]
+    assert "0 created, 0 changed, 2 removed" in answer.json()["detail"]
+    plan = boss.post("/api/v1/config/plan", sent)
+    assert (plan.status_code, plan.json()["removed"], len(plan.json()["items"])) == (200, 2, 2)
+    assert "would be refused" in plan.json()["notes"][0]
     assert boss.post("/api/v1/config/apply", {**sent, "remove_share": 1}).json()["removed"] == 2
 
 
