@@ -8,15 +8,22 @@ from rest_framework.exceptions import APIException
 from cirrus_site.errors import CirrusError as CirrusError
 
 
-class InvalidQuery(APIException):
-    """Parameters after the “?” that cannot be meant. `errors`: parameter → sentence."""
+class Invalid(APIException):
+    """Fields that cannot be meant. `errors`: field, as a problem names it, → sentence."""
 
     status_code = status.HTTP_400_BAD_REQUEST
-    default_detail = "The query of this address cannot be meant."
+    default_detail = "Something in this request cannot be meant."
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__()
         self.errors = dict(errors)
+
+
+class InvalidQuery(Invalid):
+    """Parameters after the “?” that cannot be meant; they are given by name."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__({f"?{name}": reason for name, reason in errors.items()})
 
 
 class PreconditionFailed(APIException):

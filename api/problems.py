@@ -9,7 +9,7 @@ parameter of the query. Each type is explained at its own address.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from api.errors import CirrusError, InvalidQuery, KeyReused, PreconditionFailed, StillRunning, TooLarge
+from api.errors import CirrusError, Invalid, KeyReused, PreconditionFailed, StillRunning, TooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,6 @@ PROBLEMS: dict[str, Problem] = {
 #: The type of an error that DRF or we raise; what is not here goes by its status.
 BY_CLASS: dict[type[Exception], str] = {
     exceptions.ValidationError: "invalid",
-    InvalidQuery: "invalid",
     StillRunning: "still-running",
     PreconditionFailed: "changed-meanwhile",
     TooLarge: "too-large",
@@ -150,8 +149,8 @@ def describe(exception: Exception) -> tuple[str, dict[str, Any], dict[str, str]]
         errors = list(flat(exception.detail))
         kind = "conflict" if _all_taken(exception.detail) else "invalid"
         return kind, {"detail": _summary(errors), "errors": errors}, {}
-    if isinstance(exception, InvalidQuery):
-        errors = [{"field": f"?{name}", "reason": reason} for name, reason in exception.errors.items()]
+    if isinstance(exception, Invalid):
+        errors = [{"field": field, "reason": reason} for field, reason in exception.errors.items()]
         return "invalid", {"detail": _summary(errors), "errors": errors}, {}
     if isinstance(exception, exceptions.APIException):
         kind = BY_CLASS.get(type(exception)) or BY_STATUS.get(exception.status_code, "server-error")
@@ -184,6 +183,11 @@ def flat(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
             yield from flat(inner, f"{pointer}/{index}" if isinstance(inner, dict | list) else pointer)
     else:
         yield {"field": pointer, "reason": str(detail)}
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """Names and places as a JSON pointer (RFC 6901)."""
+    return "".join(f"/{_escaped(str(name))}" for name in path)
 
 
 def _escaped(name: str) -> str:

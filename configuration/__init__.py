@@ -13,5 +13,6 @@ says what is there already changes nothing: no revision, no build of a zone.
     secrets.py       where secrets come from: they are in no export
     comparing.py     two documents → what is created, changed and removed (pure)
     applying.py      from the document to SQL, guarded
+    paths.py         where something stands in the document
     files.py         YAML and JSON
 """

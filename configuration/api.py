@@ -6,13 +6,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import dry_run
+from api.errors import Invalid
 from api.filters import refuse_unknown
 from api.limits import BULK
+from api.problems import pointer
 from api.serializers import Serializer
 from api.viewsets import BaseViewSet
 from configuration.applying import REMOVE_SHARE, config_apply
@@ -154,7 +155,9 @@ class ConfigViewSet(BaseViewSet):
                 **asked.validated_data, reveal=as_told, user=self.request.user, plan_only=plan_only
             )
         except ConfigInvalid as error:
-            raise ValidationError({"document": _nested(error.errors)}) from error
+            raise Invalid(
+                {pointer(("document", *path)): said for path, said in error.errors.items()}
+            ) from error
 
 
 def answer(plan: Plan) -> Response:
@@ -172,14 +175,3 @@ def answer(plan: Plan) -> Response:
     ]
     counts = {word: plan.count(word) for word in ("created", "changed", "removed")}
     return Response({"items": items, **counts, "notes": plan.notes})
-
-
-def _nested(errors: dict[str, str]) -> dict[str, Any]:
-    """`domains[3].origins[0].port` as the problem's pointer /document/domains/3/origins/0/port."""
-    found: dict[str, Any] = {}
-    for path, said in errors.items():
-        at = found
-        for name in path.replace("]", "").replace("[", ".").split(".") if path else ():
-            at = at.setdefault(name, {})
-        at["non_field_errors"] = [said]
-    return found

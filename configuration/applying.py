@@ -1,6 +1,7 @@
 """From the document to SQL: in one transaction, compared before and after, and refused where it removes
 too much. A plan is the same, rolled back."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from configuration.comparing import Documents, Plan, compare, lost
 from configuration.errors import ConfigInvalid, Excess, RemovesTooMuch
 from configuration.exporting import VERSION, Items, items_read, plain
 from configuration.locking import config_lock
+from configuration.paths import Path, written
 from configuration.secrets import Reveal
 from configuration.sections import BY_NAME, SECTIONS, Section, concise
 
@@ -25,6 +27,8 @@ from configuration.sections import BY_NAME, SECTIONS, Section, concise
 REMOVE_SHARE = 0.3
 #: What a step may fail with.
 WRONG = (ValidationError, DjangoValidationError, IntegrityError, ProtectedError, RestrictedError, CirrusError)
+#: A key of DRF's errors that is a place in a list.
+NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 #: Django's verb for each change.
 VERBS = {"created": "add", "changed": "change", "removed": "delete"}
 
@@ -33,7 +37,7 @@ VERBS = {"created": "add", "changed": "change", "removed": "delete"}
 class Step:
     """One item that is put or removed. `path`: where it stands in the document, or does not stand."""
 
-    path: str
+    path: Path
     section: Section
     key: str
     do: Callable[[], None]
@@ -44,8 +48,8 @@ class Step:
 class Wanted:
     """What a document asks for. `items`: section → key → (path, item)."""
 
-    items: dict[str, dict[str, tuple[str, dict[str, Any]]]] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
+    items: dict[str, dict[str, tuple[Path, dict[str, Any]]]] = field(default_factory=dict)
+    errors: dict[Path, str] = field(default_factory=dict)
 
 
 def config_apply(
@@ -92,13 +96,13 @@ def read(document: Any, reveal: Reveal) -> Wanted:
     """The items of a document by key, their secrets revealed; what is wrong with its form is in `errors`."""
     wanted = Wanted()
     if not isinstance(document, dict):
-        wanted.errors[""] = "It is no object with sections."
+        wanted.errors[()] = "It is no object with sections."
         return wanted
     if document.get("version") != VERSION:
-        wanted.errors["version"] = f"It is {VERSION} for this Cirrus."
+        wanted.errors["version",] = f"It is {VERSION} for this Cirrus."
     for name in document:
         if name != "version" and name not in BY_NAME:
-            wanted.errors[str(name)] = f"There is no such section; there are: {', '.join(BY_NAME)}."
+            wanted.errors[str(name),] = f"There is no such section; there are: {', '.join(BY_NAME)}."
     for section in SECTIONS:
         if section.name in document:
             wanted.items[section.name] = {}
@@ -108,24 +112,24 @@ def read(document: Any, reveal: Reveal) -> Wanted:
 
 def _read_section(section: Section, items: Any, wanted: Wanted, reveal: Reveal) -> None:
     if not isinstance(items, list):
-        wanted.errors[section.name] = "It is no list."
+        wanted.errors[section.name,] = "It is no list."
         return
     found = wanted.items[section.name]
     for place, item in enumerate(items):
-        path = f"{section.name}[{place}]"
+        path: Path = (section.name, place)
         key = item.get(section.key) if isinstance(item, dict) else None
         if not isinstance(key, str) or not key:
-            wanted.errors[f"{path}.{section.key}"] = "Each item has one, and it is a text."
+            wanted.errors[*path, section.key] = "Each item has one, and it is a text."
             continue
         if (key := section.form(key)) in found:
-            wanted.errors[f"{path}.{section.key}"] = f"{key} is {found[key][0]} already."
+            wanted.errors[*path, section.key] = f"{key} is {written(found[key][0])} already."
             continue
         item = plain(item)
         for name in {*section.secrets} & {*item}:
             try:
                 item[name] = reveal(item[name])
             except ValueError as error:
-                wanted.errors[f"{path}.{name}"] = str(error)
+                wanted.errors[*path, name] = str(error)
         found[key] = (path, item)
 
 
@@ -135,7 +139,7 @@ def _steps(wanted: Wanted, before: Items, prune: bool, context: dict[str, Any]) 
         for section in reversed(SECTIONS):
             for key in before.get(section.name, {}):
                 if key not in wanted.items[section.name]:
-                    yield Step(section.name, section, key, _removal(section, key), removes=True)
+                    yield Step((section.name,), section, key, _removal(section, key), removes=True)
     for section in SECTIONS:
         there = before.get(section.name, {})
         for key, (path, item) in wanted.items.get(section.name, {}).items():
@@ -194,7 +198,7 @@ def _carry_out(steps: list[Step]) -> None:
             except WRONG as error:
                 errors.append((step, error))
         if len(errors) == len(left):
-            found: dict[str, str] = {}
+            found: dict[Path, str] = {}
             for step, why in errors:
                 for path, said in described(why, step).items():
                     found[path] = f"{found[path]} {said}" if path in found else said
@@ -217,8 +221,8 @@ def _make_regions(steps: list[Step]) -> None:
                     pass  # the step itself says what is wrong
 
 
-def described(error: Exception, step: Step) -> dict[str, str]:
-    """The error of a step as path → sentence."""
+def described(error: Exception, step: Step) -> dict[Path, str]:
+    """The error of a step: where → sentence."""
     path = step.path
     if isinstance(error, DjangoValidationError):
         error = ValidationError(get_error_detail(error))
@@ -231,24 +235,22 @@ def described(error: Exception, step: Step) -> dict[str, str]:
     return {path: str(error) if isinstance(error, CirrusError) else "Something else has this name already."}
 
 
-def _flat(detail: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+def _flat(detail: Any, path: Path) -> Iterator[tuple[Path, list[str]]]:
     """The leaves of DRF's errors; places of lists are keys that are numbers, or places of a list."""
     if isinstance(detail, Mapping):
         for name, each in detail.items():
-            yield from _flat(each, _below(path, str(name)))
+            yield from _flat(each, path if name == "non_field_errors" else (*path, _part(str(name))))
     elif isinstance(detail, list) and any(isinstance(each, dict | list) for each in detail):
         for place, each in enumerate(detail):
             if each:
-                yield from _flat(each, f"{path}[{place}]")
+                yield from _flat(each, (*path, place))
     else:
         said = detail if isinstance(detail, list) else [detail]
         yield path, [str(each) for each in said]
 
 
-def _below(path: str, name: str) -> str:
-    if name == "non_field_errors":
-        return path
-    return f"{path}[{name}]" if name.isdigit() else f"{path}.{name}"
+def _part(name: str) -> str | int:
+    return int(name) if NUMBER.fullmatch(name) else name
 
 
 def _context(user: Any, view: Any) -> dict[str, Any]:

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cirrus_site.errors import CirrusError
+from configuration.paths import Path, written
 
 
 class ConfigInvalid(CirrusError):
-    """Something in it cannot be. `errors`: path in the document → sentence."""
+    """Something in it cannot be. `errors`: where it stands in the document → sentence."""
 
     #: Paths that the sentence names.
     NAMED = 50
 
-    def __init__(self, errors: Mapping[str, str]) -> None:
+    def __init__(self, errors: Mapping[Path, str]) -> None:
         self.errors = dict(errors)
-        shown = [f"{path or 'document'}: {said}" for path, said in self.errors.items()]
+        shown = [f"{written(path) or 'document'}: {said}" for path, said in self.errors.items()]
         more = [f"… and {len(shown) - self.NAMED:,} more"] if len(shown) > self.NAMED else []
         super().__init__("\n".join(["Nothing was applied.", *shown[: self.NAMED], *more]))
 

@@ -23,7 +23,7 @@ def document_read(text: str, *, name: str = "document") -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else name
-        raise ConfigInvalid({where: getattr(error, "problem", None) or str(error)}) from error
+        raise ConfigInvalid({(where,): getattr(error, "problem", None) or str(error)}) from error
 
 
 class _Loader(yaml.SafeLoader):

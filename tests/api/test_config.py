@@ -15,6 +15,7 @@ from configuration.applying import config_apply
 from configuration.errors import ConfigInvalid, RemovesTooMuch
 from configuration.exporting import config_export
 from configuration.files import document_read, document_written
+from configuration.paths import written
 from configuration.secrets import as_told
 from dnszones.models import NameServer, Record, Secondary, Site, StagedZone, Zone
 from dnszones.publishing import zones_rebuild
@@ -48,7 +49,7 @@ def apply(document, **more):
 def wrong(document, **more):
     with pytest.raises(ConfigInvalid) as caught:
         apply(document, **more)
-    return caught.value.errors
+    return {written(path): said for path, said in caught.value.errors.items()}
 
 
 def changes(plan):
@@ -313,6 +314,43 @@ def test_what_is_no_configuration_is_refused_at_its_place(keyspace, document, pa
     assert path in wrong(document)
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ((), ""),
+        (("domains", 3, "origins", 0, "port"), "domains[3].origins[0].port"),
+        (("domains", 3, "a.b"), 'domains[3]["a.b"]'),
+        (("domains", 3, "a[0]", "b"), 'domains[3]["a[0]"].b'),
+    ],
+)
+def test_a_path_is_written_so_that_a_name_is_not_taken_for_two(path, text):
+    assert written(path) == text
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({"domains": [{"host": "a.example", "a.b": 1}]}, "/document/domains/0/a.b"),
+        ({"domains": [{"host": "a.example", "origins[0].port": 1}]}, "/document/domains/0/origins[0].port"),
+        (
+            {"domains": [{"host": "a.example", "origins": [{"host": "127.0.0.1", "x]y.z": 1}]}]},
+            "/document/domains/0/origins/0/x]y.z",
+        ),
+        ({"domains": [{"host": "a.example", "a/b~c": 1}]}, "/document/domains/0/a~1b~0c"),
+        ({"domains": [{"host": "a.example", "007": 1}]}, "/document/domains/0/007"),
+        ({"domains": [{"host": "a.example", "__all__": 1}]}, "/document/domains/0/__all__"),
+        ({"www.example.com": []}, "/document/www.example.com"),
+        ({"domains[0]": []}, "/document/domains[0]"),
+        ({"non_field_errors": []}, "/document/non_field_errors"),
+        ({"domains": 5}, "/document/domains"),
+    ],
+)
+def test_the_field_of_a_problem_is_a_pointer_whatever_names_there_are(keyspace, boss, document, field):
+    answer = boss.post("/api/v1/config/plan", {"document": {"version": 1, **document}})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
 def test_a_domain_keeps_its_access_name(installation):
     document = {"version": 1, "domains": [{"host": "www.example.com", "access_name": "abc"}]}
     assert "domains[0].access_name" in wrong(document)
@@ -356,7 +394,9 @@ def test_the_command_shows_a_plan_of_too_much_and_applies_none_of_it(installatio
         "Allow a greater share (--remove-share, remove_share) if this is meant.\n"
         "Nothing was done: 0 created, 0 changed, 2 removed.\n"
     )
-    with pytest.raises(CommandError, match="Nothing was applied of the plan: 0 created, 0 changed, 2 removed"):
+    with pytest.raises(
+        CommandError, match="Nothing was applied of the plan: 0 created, 0 changed, 2 removed"
+    ):
         call_command("config_apply", file, "--prune")
     assert Domain.objects.count() == 2
 
