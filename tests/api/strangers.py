@@ -4,7 +4,7 @@ API everything, right and wrong, that they allow."""
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
@@ -56,7 +56,14 @@ def schema_for(
     systematically, field by field, which takes long; which ones, the seed says.
     """
     raw = json.loads(document())
-    dictionaries, operations = _names(raw["paths"], world, lambda label: _drawn(label, seed, sample))
+    dictionaries, operations = _names(raw["paths"], world)
+    drawn = [
+        f"{method.upper()} {path}"
+        for path, methods in raw["paths"].items()
+        for method in methods
+        if _drawn(f"{method} {path}", seed, sample)
+    ]
+    others = {"include-path-regex": ".", "exclude-name": drawn}
     return schemathesis.openapi.from_dict(
         raw,
         config=SchemathesisConfig.from_dict(
@@ -66,7 +73,7 @@ def schema_for(
                 "request-timeout": 300,
                 "headers": {"Authorization": f"Bearer {secret}"},
                 "dictionaries": dictionaries,
-                "operations": operations,
+                "operations": [*operations, {**others, "phases": {"coverage": {"enabled": False}}}],
                 "continue-on-failure": True,
                 "suppress-health-check": ["all"],
                 "generation": {"max-examples": examples, "no-shrink": True, "database": "none"},
@@ -83,28 +90,28 @@ def _drawn(label: str, seed: int, sample: int) -> bool:
     return (zlib.crc32(label.encode()) + seed) % sample == 0
 
 
-def _names(
-    paths: dict[str, Any], world: dict[str, list[Any]], is_drawn: Callable[[str], bool]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What each name of each address is mostly taken from."""
+def _names(paths: dict[str, Any], world: dict[str, list[Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What each name of each address is mostly taken from.
+
+    Paths whose names are taken from the same have one entry: each is compared with every request.
+    """
     dictionaries = {_word(address): {"values": [str(each) for each in world[address]]} for address in world}
-    operations = []
-    for path, methods in paths.items():
-        found = {}
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for path in paths:
+        found = []
         for match in re.finditer(r"{(\w+)}", path):
             address = path[: match.end()].removeprefix("/api/v1")
             if address in world:
-                found[f"path.{match[1]}"] = {"dictionary": _word(address), "probability": MEETS}
-        for method in methods:
-            operations.append(
-                {
-                    "include-path": path,
-                    "include-method": method.upper(),
-                    "parameters": found,
-                    "phases": {"coverage": {"enabled": is_drawn(f"{method} {path}")}},
-                }
-            )
-    return dictionaries, operations
+                found.append((f"path.{match[1]}", _word(address)))
+        if found:
+            alike.setdefault(tuple(found), []).append(path)
+    return dictionaries, [
+        {
+            "include-path": group,
+            "parameters": {name: {"dictionary": word, "probability": MEETS} for name, word in found},
+        }
+        for found, group in alike.items()
+    ]
 
 
 def addresses() -> set[str]:

@@ -30,7 +30,8 @@ class Snapshot:
         with connection.cursor() as cursor:
             tables = connection.introspection.table_names(cursor)
         self.rows = {table: _rows(table) for table in tables}
-        self.keys = {number: _dumped(number) for number in DATABASES}
+        self.redis = {number: redis_client(number) for number in DATABASES}
+        self.keys = {number: _dumped(client) for number, client in self.redis.items()}
 
     def restore(self, tables: Iterable[str]) -> None:
         """Put back what was written: to these tables, and with it to Redis."""
@@ -41,7 +42,7 @@ class Snapshot:
                     places = ", ".join(["%s"] * len(rows[0]))
                     cursor.executemany(f"INSERT INTO {quoted(table)} VALUES ({places})", rows)
         for number, keys in self.keys.items():
-            pipeline = redis_client(number).pipeline(transaction=True)
+            pipeline = self.redis[number].pipeline(transaction=True)
             pipeline.flushdb()
             for key, value in keys.items():
                 pipeline.restore(key, 0, value)
@@ -89,8 +90,7 @@ def redis_client(number: int) -> "redis.Redis":
     return redis.Redis.from_url(settings.REDIS_URL, db=number)
 
 
-def _dumped(number: int) -> dict[bytes, Any]:
-    client = redis_client(number)
+def _dumped(client: "redis.Redis") -> dict[bytes, Any]:
     return {key: client.dump(key) for key in client.scan_iter(count=1000)}
 
 
