@@ -30,6 +30,12 @@ def credential_of(request: Request) -> Credential | None:
     return request.auth if isinstance(request.auth, Credential) else None
 
 
+def limits_of(request: Request) -> frozenset[str]:
+    """The hosts that the token of a request is limited to; empty: it is not limited."""
+    credential = credential_of(request)
+    return credential.hosts if credential else frozenset()
+
+
 def caller_of(request: Request) -> str:
     """Who calls, in one word that nobody else has: `token:17`, `user:3`; "" for nobody."""
     if credential := credential_of(request):

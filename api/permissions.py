@@ -3,13 +3,14 @@
 The rights are Django's permissions, the same that the admin asks for; accounts/roles.py says who has which.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from api.credentials import credential_of
+from api.credentials import credential_of, limits_of
 from api.scopes import READ, WRITE
 
 #: The verb of Django's permission for each action of a viewset that has no line in its `action_rights`.
@@ -82,7 +83,20 @@ def require_right(request: Request, right: str) -> None:
 
 
 def require_host(request: Request, *hosts: str) -> None:
-    """Raise `PermissionDenied` where the token is limited to other domains than these."""
-    credential = credential_of(request)
-    if credential and credential.hosts and (outside := set(hosts) - credential.hosts):
-        raise PermissionDenied(f"This token is not for {', '.join(sorted(outside))}.")
+    """Raise `PermissionDenied` where the token is limited to other domains than these.
+
+    Ask before anything is looked up by these names: who is told “it is taken” for one name and “not for you”
+    for another one has learnt which of them there is.
+    """
+    require_owned(request, {host: host for host in hosts})
+
+
+def require_owned(request: Request, owners: Mapping[str, str]) -> None:
+    """Raise `PermissionDenied` where a limited token names what is of none of its domains.
+
+    `owners`: name → host of the domain that it is of; "": of none. Other people's names and names of nobody
+    are told alike.
+    """
+    limits = limits_of(request)
+    if limits and (outside := sorted(name for name, host in owners.items() if host not in limits)):
+        raise PermissionDenied(f"This token is not for {', '.join(outside)}.")

@@ -113,10 +113,10 @@ def url_explain(*, question: Question, node: str = "") -> Explanation:
 
 
 def is_whole(url: str) -> bool:
-    """Whether a URL names a scheme that edges serve, and a host."""
+    """Whether a URL names a scheme that edges serve, and a host, without a user before it."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:  # http://[
         return False
 

@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import dry_run
-from api.credentials import credential_of
+from api.credentials import limits_of
 from api.errors import InvalidQuery
 from api.filters import FilterSet, refuse_unknown
-from api.permissions import require_host
+from api.permissions import require_owned
 from api.serializers import ModelSerializer, Serializer
 from api.viewsets import BaseViewSet, ReadMixin
 from certificates.admin.calendar import endings
@@ -28,7 +28,13 @@ from certificates.checks.apart import read_pem_apart, read_pkcs12_apart
 from certificates.checks.errors import CertificateRefused
 from certificates.checks.material import Material
 from certificates.checks.pem import LONGEST
-from certificates.deployment.uploading import Uploaded, certificate_upload, domain_of, domains_covered
+from certificates.deployment.uploading import (
+    Uploaded,
+    certificate_upload,
+    domain_of,
+    domains_covered,
+    owners_of,
+)
 from certificates.models import Certificate, Enrollment
 from domains.hostnames import searched_hostname
 from domains.models import Domain
@@ -214,8 +220,7 @@ class CertificateViewSet(ReadMixin, BaseViewSet):
         text = request.query_params.get("days", str(EVER))
         if not (text.isascii() and text.isdecimal() and int(text[:7]) <= EVER):
             raise InvalidQuery({"days": f"It is a number from 0 to {EVER}."})
-        credential, now = credential_of(request), timezone.now()
-        hosts = credential.hosts if credential else frozenset()
+        hosts, now = limits_of(request), timezone.now()
         before = now + timedelta(days=int(text[:7]))
         rows = [
             each
@@ -227,7 +232,6 @@ class CertificateViewSet(ReadMixin, BaseViewSet):
     def _upload(self, asked: dict[str, Any]) -> Response:
         material = _material(asked)
         domains = self._domains(asked["domains"], material)
-        require_host(self.request, *(domain.host for domain in domains))
 
         def change() -> Any:
             return certificate_upload(material=material, domains=domains, confirmed=asked["confirmed"])
@@ -245,7 +249,12 @@ class CertificateViewSet(ReadMixin, BaseViewSet):
         return Response(body, status.HTTP_201_CREATED, headers=headers)
 
     def _domains(self, hosts: Sequence[str], material: Material) -> list[Domain]:
+        limits = limits_of(self.request)
+        if limits and hosts:
+            require_owned(self.request, owners_of(hosts))
         found = list(dict.fromkeys(map(domain_of, hosts))) if hosts else domains_covered(material)
+        if not hosts and limits:
+            found = [domain for domain in found if domain.host in limits]
         if not found:
             raise CertificateRefused("There is no domain of which it has all names.", field="domains")
         return found

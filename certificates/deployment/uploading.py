@@ -1,6 +1,6 @@
 """Certificates that operators have got elsewhere: judged before their eyes, then deployed like any other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
@@ -14,7 +14,7 @@ from certificates.deployment.deploying import deploy_start
 from certificates.deployment.storing import certificate_store, domain_names, installed
 from certificates.models import Certificate, Enrollment
 from certificates.renewal.names import covers
-from domains.hostnames import normalize_hostname
+from domains.hostnames import normalize_hostname, searched_hostname
 from domains.models import Domain, HostName
 from edge.statuses import names as listed
 
@@ -92,6 +92,14 @@ def domain_of(text: str) -> Domain:
     if found is None:
         raise CertificateRefused(f"No domain has the name {text}.", field="domains")
     return found.domain
+
+
+def owners_of(texts: Iterable[str]) -> dict[str, str]:
+    """Each of these host names, and the host of the domain that has it; "" where none has."""
+    names = {text: searched_hostname(text) for text in texts}
+    claims = HostName.objects.filter(name__in=names.values()).select_related("domain")
+    found = {claim.name: claim.domain.host for claim in claims}
+    return {text: found.get(name, "") for text, name in names.items()}
 
 
 def enrollment_of(domain: Domain) -> Enrollment:

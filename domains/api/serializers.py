@@ -1,16 +1,20 @@
 """A domain as one document, and the documents of its parts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from api.permissions import require_right
+from api.credentials import limits_of
+from api.permissions import require_host, require_right
 from api.serializers import ModelSerializer
 from domains.api.fields import AliasesField, LinesField, RowsSerializer
 from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
+from domains.models.domain import normalize_claim
 from domains.parts import (
     NOTHING,
     Done,
@@ -68,6 +72,10 @@ class AliasSerializer(PartSerializer[HostName]):
     class Meta:
         model = HostName
         fields = ["name"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        require_names(self.context, self.context["domain"], [attrs["name"]] if "name" in attrs else [])
+        return super().validate(attrs)
 
     def uncleaned(self, attrs: dict[str, Any]) -> set[str]:
         return {"domain"}
@@ -163,6 +171,8 @@ class DomainSerializer(ModelSerializer[Domain]):
         read_only_fields = ["access_name", "created_at", "updated_at"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        require_host(self.context["request"], *_claims([attrs["host"]] if "host" in attrs else []))
+        require_names(self.context, self.instance, attrs.get("hostnames", ()))
         attrs = super().validate(attrs)
         if not self.partial:
             for part in ("hostnames", "origins", "rules"):
@@ -192,6 +202,22 @@ class DomainSerializer(ModelSerializer[Domain]):
             return service(domain=domain, **wanted) or Done()
         except PartErrors as error:
             raise ValidationError({name: keyed(error)}) from error
+
+
+def require_names(context: Mapping[str, Any], domain: Domain | None, names: Iterable[str]) -> None:
+    """Raise `PermissionDenied` where a limited token would give a domain a name that it does not list."""
+    if limits_of(context["request"]):
+        has = set(HostName.objects.filter(domain=domain).values_list("name", flat=True)) if domain else set()
+        require_host(context["request"], *(_claims(names) - has))
+
+
+def _claims(texts: Iterable[str]) -> set[str]:
+    """The names that these are, without those that are none: what is wrong with them is said later."""
+    found = set()
+    for text in texts:
+        with suppress(DjangoValidationError):
+            found.add(normalize_claim(text))
+    return found
 
 
 def keyed(error: PartErrors) -> dict[str, Any]:

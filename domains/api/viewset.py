@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from api.filters import FilterSet, InFilter
 from api.limits import BULK
-from api.permissions import require_host
 from api.viewsets import ResourceViewSet
 from domains.api import examples
 from domains.api.bulk import BulkAnswerSerializer, BulkSerializer, bulk
@@ -76,14 +75,6 @@ class DomainViewSet(ResourceViewSet):
         if "host" in self.kwargs:
             self.kwargs["host"] = searched_hostname(self.kwargs["host"])
         super().initial(request, *args, **kwargs)
-
-    def perform_create(self, serializer: Any) -> Any:
-        require_host(self.request, serializer.validated_data["host"])
-        return serializer.save()
-
-    def perform_update(self, serializer: Any) -> Any:
-        require_host(self.request, serializer.validated_data.get("host", serializer.instance.host))
-        return serializer.save()
 
     def _put_new(self, request: Request, document: dict[str, Any]) -> Any:
         try:

@@ -1,6 +1,7 @@
 """Domains with what the edges make of them: where they are served, their traffic, and “why?”."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -12,15 +13,17 @@ from rest_framework.response import Response
 
 from api.errors import InvalidQuery
 from api.filters import refuse_unknown
-from api.permissions import require_host
+from api.permissions import require_owned
 from api.serializers import Serializer
 from domains.api import DomainViewSet
+from domains.hostnames import searched_hostname
 from edge.api import examples
 from edge.api.serializers import PublicationStatusSerializer, TrafficSerializer, published
 from edge.errors import TrafficUnknown
 from edge.explain import is_whole, url_explain
 from edge.explain_admin import WhyForm
 from edge.models import Kind
+from edge.purges.plan import domains_of
 from edge.services import objects_republish
 from edge.traffic import DAY, HOUR, read_traffic
 from nodes.models import Node
@@ -113,7 +116,10 @@ class PublishedDomainViewSet(DomainViewSet):
             raise InvalidQuery({name: str(errors[0]) for name, errors in form.errors.items()})
         if not is_whole(form.question().url):
             raise InvalidQuery({"url": "It is a whole URL, or a path that begins with /."})
+        host = searched_hostname(urlsplit(form.question().url).hostname or "")
+        owner = domains_of([host]).get(host)  # before an edge is asked: it says which names it does not serve
+        require_owned(request, {host: owner.host if owner else ""})
         found = url_explain(question=form.question(), node=form.cleaned_data["node"])
-        require_host(request, str(found.facts.get("domain", "")))
+        require_owned(request, {host: str(found.facts.get("domain", ""))})
         lines = [{"name": name, "value": value} for name, value in found.lines()]
         return Response({"node": found.node, "lines": lines, "facts": found.facts})

@@ -273,7 +273,9 @@ def test_a_token_for_one_domain_has_nothing_to_do_with_others(domain, as_role):
     assert [row["id"] for row in found] == [mine.pk]
     assert token.get("/api/v1/enrollments/other.example").status_code == 404
     assert [row["host"] for row in token.get("/api/v1/certificates/calendar").json()["results"]] == [HOST]
-    assert token.post("/api/v1/certificates", upload("other.example")).status_code == 403
+    assert token.post("/api/v1/certificates", upload("other.example")).status_code == 400
+    named = {**upload("other.example"), "domains": ["other.example"]}
+    assert token.post("/api/v1/certificates", named).status_code == 403
     assert token.get("/api/v1/authorities").status_code == 403
 
 

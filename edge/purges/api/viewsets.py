@@ -114,7 +114,7 @@ class PurgeViewSet(ReadMixin, PurgesViewSet):
 
     def _ask(self, asked: Mapping[str, Any]) -> list[Purge]:
         what = {name: value for name, value in asked.items() if name != "domains"}
-        return purges_asked(self.request, what, domains_named(asked["domains"]))
+        return purges_asked(self.request, what, domains_named(self.request, asked["domains"]))
 
     def _result(self, place: int, item: Mapping[str, Any], atomic: bool) -> dict[str, Any]:
         try:
