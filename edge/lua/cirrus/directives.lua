@@ -9,12 +9,21 @@ local memo = require "cirrus.memo"
 
 local _M = {}
 
-local plain, structured = memo.new(512), memo.new(512) -- origins say the same few things again and again
+-- Origins say the same few things again and again.
+local plain, structured, numbers = memo.new(512), memo.new(512), memo.new(512)
 
 -- A number of seconds (RFC 9111 section 1.2.2), or nil where the text is none.
 function _M.seconds(value)
-  local digits = type(value) == "string" and value:match("^(%d+)%s*$")
-  return digits and math.min(tonumber(digits), 2147483648) or nil
+  if type(value) ~= "string" then
+    return nil
+  end
+  local number = numbers:get(value)
+  if number == nil then
+    local digits = value:match("^(%d+)%s*$")
+    number = digits and math.min(tonumber(digits), 2147483648) or false
+    numbers:set(value, number)
+  end
+  return number or nil
 end
 
 -- The members of a comma-separated list; commas inside quoted strings separate nothing.

@@ -39,10 +39,9 @@ _M.seconds = seconds
 
 -- The explicit lifetime, or nil where the origin gives none. What it says badly is stale already.
 local function explicit_lifetime(answer, said, is_targeted)
-  for _, name in ipairs({ "s-maxage", "max-age" }) do
-    if said[name] then
-      return seconds(said[name]) or 0
-    end
+  local value = said["s-maxage"] or said["max-age"]
+  if value then
+    return seconds(value) or 0
   end
   if answer.expires and not is_targeted then
     if not answer.expires_at then
@@ -84,7 +83,10 @@ local function is_loose(answer, act)
 end
 
 local function ttl_of_status(list, status)
-  for _, range in ipairs(list or {}) do
+  if not list then
+    return nil
+  end
+  for _, range in ipairs(list) do
     if status >= range.from and status <= range.to then
       return range.ttl
     end
@@ -124,6 +126,7 @@ function _M.age(text, lifetime)
   return seconds(text:match("^%s*([^,]*)")) or lifetime
 end
 
+local NO_ACT = {}
 local NOT_STORED = { store = false, ttl = 0, stale_error = 0, stale_update = 0 }
 local GUARDED = { store = false, ttl = 0, stale_error = 0, stale_update = 0, guarded = true }
 
@@ -157,7 +160,7 @@ end
 --   ttl, stale_error, stale_update   seconds
 --   browser       what the client is told as Cache-Control, or nil: what the origin said
 function _M.of(answer, cache, act)
-  act = act or {}
+  act = act or NO_ACT
   if answer.mislabelled and cache.guard ~= false then
     return GUARDED
   end

@@ -64,12 +64,14 @@ local READ = {
   end,
 }
 
--- The request that is being served, as rules see it.
-local function request_of(path, query)
-  return {
-    path = path, query = query, method = ngx.req.get_method(), header = header, cookie = cookie,
-    address = var.remote_addr, country = country.of(), user_agent = var.http_user_agent,
-  }
+-- The request that is being served, as a site's rules see it: most look at its URL alone.
+local function request_of(site, path, query, scheme, host)
+  local request = { path = path, query = query, scheme = scheme, host = host }
+  if site.inputs then
+    request.method, request.header, request.cookie = ngx.req.get_method(), header, cookie
+    request.address, request.country, request.user_agent = var.remote_addr, country.of(), var.http_user_agent
+  end
+  return request
 end
 
 -- What a site's rules depend on besides the URL, as one text to remember an entry by; nil where the request says one of
@@ -137,24 +139,22 @@ function _M.goes_past(site, act)
   return site.tls ~= nil and site.tls.client_auth ~= nil
 end
 
-local function new_entry(site, uri, scheme)
+local function new_entry(site, uri, scheme, host, is_authorized)
   local path, query = urls.normalize(uri)
-  local request = request_of(path, query)
-  request.scheme, request.host = scheme, var.host
-  local rule, act, base = _M.judge(site, request)
+  local rule, act, base = _M.judge(site, request_of(site, path, query, scheme, host))
   local past = _M.goes_past(site, act)
   return {
     -- By this it is remembered whether answers are kept: for requests with credentials it is another question.
-    asked = var.http_authorization and base .. " authorized" or base,
+    asked = is_authorized and base .. " authorized" or base,
     path = path, query = query, is_normal = urls.is_normal(uri), rule = rule, act = act, base = base,
     pass = past, past = past, slices = act and act.slices,
-    scheme = scheme, host = request.host, token = own_answers.token(path),
+    scheme = scheme, host = host, token = own_answers.token(path),
   }
 end
 
 -- Of a request that must go past the cache: not remembered, lest others get it.
-local function unclear_entry(site, uri, scheme, numbers)
-  local entry = new_entry(site, uri, scheme)
+local function unclear_entry(site, uri, scheme, host, numbers)
+  local entry = new_entry(site, uri, scheme, host, var.http_authorization ~= nil)
   entry.pass, entry.past = true, true
   restamp(site, entry, numbers)
   return entry
@@ -174,15 +174,16 @@ function _M.entry(site, uri, scheme, kind, host)
   if site.inputs then
     name = remembered_by(site, name)
     if not name then
-      return unclear_entry(site, uri, scheme, numbers)
+      return unclear_entry(site, uri, scheme, host, numbers)
     end
   end
-  if (kind or var.cirrus_kind) ~= "plain" and var.http_authorization then
+  local is_authorized = (kind or var.cirrus_kind) ~= "plain" and var.http_authorization ~= nil
+  if is_authorized then
     name = "authorized " .. name
   end
   local entry = entries.get(site, name)
   if not entry then
-    entry = new_entry(site, uri, scheme)
+    entry = new_entry(site, uri, scheme, host, is_authorized)
     restamp(site, entry, numbers)
     entries.put(site, name, entry)
   elseif entry.version ~= numbers[VERSION] or entry.place ~= numbers[site.slot] then

@@ -11,15 +11,18 @@
 -- tools.regex(pattern) → function(subject) → boolean, or nil and why.
 local arguments = require "cirrus.arguments"
 local globs = require "cirrus.globs"
+local texts = require "cirrus.texts"
 
-local byte, sub = string.byte, string.sub
+local byte, find, sub = string.byte, string.find, string.sub
 
 local _M = {}
 
 -- path of a request → its extension in lower case ("/a.tar.GZ" → "gz"), or nil.
 function _M.extension(path)
-  local found = path:match("%.([^./]+)$")
-  return found and found:lower()
+  local found = texts.after_last(path, ".")
+  if found and found ~= "" and not find(found, "/", 1, true) then
+    return found:lower()
+  end
 end
 
 local function set_of(values)

@@ -17,10 +17,12 @@
 -- lost record is a new stamp, and so a miss: nothing here can make an edge serve what was purged.
 local beacon = require "cirrus.beacon"
 local cache_file = require "cirrus.cache_file"
+local memo = require "cirrus.memo"
 local purges = require "cirrus.purges"
 local settings = require "cirrus.settings"
 local times = require "cirrus.times"
 
+local find, sub = string.find, string.sub
 local dict = ngx.shared.cirrus_tags
 local state = ngx.shared.cirrus_state
 
@@ -31,12 +33,14 @@ _M.NOW, _M.BEFORE = 1, 2
 -- More tags than these on one object (or a longer field) count as "every tag": any purge by tag takes it.
 local MAX_TAGS, MAX_FIELD = 256, 16384
 local EVERY = "every"
+-- Many objects have the same tags. Longer fields are not remembered.
+local REMEMBERED = 240
+local known_fields = memo.new(512)
 -- Nobody holds a record's lock for longer, unless he was killed.
 local LOCK_SECONDS = 1
 
--- The names in a tag header: Cache-Tag separates them by commas, Surrogate-Key by spaces. nil: too many to tell.
-function _M.names(cache_tag, surrogate_key)
-  local field = (cache_tag or "") .. " " .. (surrogate_key or "")
+-- The names in a field: Cache-Tag separates them by commas, Surrogate-Key by spaces. nil: too many to tell.
+local function names_in(field)
   if #field > MAX_FIELD then
     return nil
   end
@@ -52,8 +56,19 @@ end
 
 -- What is kept of an answer's tags: "" without any, "17,204", or "every".
 function _M.checksums(cache_tag, surrogate_key)
-  local names = _M.names(cache_tag, surrogate_key)
-  return names and purges.checksums(names) or EVERY
+  if not cache_tag and not surrogate_key then
+    return ""
+  end
+  local field = (cache_tag or "") .. " " .. (surrogate_key or "")
+  local found = known_fields:get(field)
+  if not found then
+    local names = names_in(field)
+    found = names and purges.checksums(names) or EVERY
+    if #field <= REMEMBERED then
+      known_fields:set(field, found)
+    end
+  end
+  return found
 end
 
 -- Has a tag been purged since `fill`, the revision of the purge document when the object was asked for?
@@ -66,8 +81,11 @@ function _M.purged(summary, site, checksums, fill, soft)
 end
 
 local function parse(record)
-  local stamp, fill, checksums = record:match("^(%S+) (%d+) (%S*)$")
-  return stamp, tonumber(fill), checksums
+  local first = find(record, " ", 1, true)
+  local second = first and find(record, " ", first + 1, true)
+  if second then
+    return sub(record, 1, first - 1), tonumber(sub(record, first + 1, second - 1)), sub(record, second + 1)
+  end
 end
 
 local function new_stamp()
@@ -77,6 +95,8 @@ end
 local function union(a, b)
   if a == EVERY or b == EVERY then
     return EVERY
+  elseif a == "" or a == b then
+    return b
   end
   local seen, list = {}, {}
   for checksum in (a .. "," .. b):gmatch("%d+") do

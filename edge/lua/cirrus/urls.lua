@@ -5,10 +5,12 @@
 --   urls.normalize("/a")                     → "/a", nil
 local _M = {}
 
+local texts = require "cirrus.texts"
+
 local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
 
 -- What is not in this class may stand neither in a path nor in a query, or asks for a closer look ("%", "#").
-local NOT_PLAIN = "[^!$&-;=?-Z%[%]_a-z~]"
+local PLAIN = texts.class("[!$&-;=?-Z%[%]_a-z~]")
 
 local UPPER_OR_PLAIN = {} -- "7e" → "~", "2f" → "%2F"
 for number = 0, 255 do
@@ -26,8 +28,14 @@ local function escaped(found)
   return format("%%%02X", byte(found))
 end
 
+-- Where the first character stands that is not plain; nil: there is none.
+local function odd_place(text)
+  local plain = texts.span(text, PLAIN)
+  return plain < #text and plain + 1 or nil
+end
+
 local function rewritten(text)
-  if not find(text, NOT_PLAIN) then
+  if not odd_place(text) then
     return text
   end
   text = text:gsub("%%(%x?%x?)", function(digits)
@@ -58,7 +66,7 @@ end
 -- target: a request target in origin form, any bytes. Returns path and query; the query is nil where there is
 -- none or it is empty. What is spelled right already is returned as it is.
 function _M.normalize(target)
-  local odd = find(target, NOT_PLAIN)
+  local odd = odd_place(target)
   local fragment = odd and find(target, "#", odd, true)
   if fragment then
     target = sub(target, 1, fragment - 1)
@@ -84,7 +92,7 @@ end
 -- Is it spelled as normalize would spell it? May say no of one that is, never yes of one that is not.
 function _M.is_normal(target)
   return byte(target) == 47 and byte(target, -1) ~= 63
-    and not find(target, NOT_PLAIN) and not find(target, "/.", 1, true)
+    and not odd_place(target) and not find(target, "/.", 1, true)
 end
 
 return _M

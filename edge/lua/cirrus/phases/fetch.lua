@@ -112,7 +112,11 @@ local function is_open(site, act)
   if site.cache.guard == false then
     return true
   end
-  for _, name in ipairs(act and act.key_headers or {}) do
+  local names = act and act.key_headers
+  if not names then
+    return false
+  end
+  for _, name in ipairs(names) do
     if has(settings.get().unkeyed_headers, name) then
       return true
     end

@@ -71,11 +71,7 @@ local function hit(site, entry, moment, fresh_until, fill)
 end
 
 -- Something was fetched: is it worth the way through the cache the next time?
-local function fetched(site, entry, status, moment)
-  if var.upstream_http_x_cirrus_kept == "stale" then
-    return -- the origin fails: no reason to go past what the cache has
-  end
-  local lifetime = var.upstream_http_x_accel_expires
+local function fetched(site, entry, status, moment, lifetime)
   if lifetime ~= "0" then
     passes.forget(site, entry.asked)
     if lifetime and lifetime:byte() == 64 then -- "@…": to be asked for at each use, so it helps nobody to wait
@@ -104,11 +100,12 @@ return function()
     header["X-Cache"], header["Via"], header["X-Request-Id"], header["Cache-Status"] = nil, nil, nil, nil
   end
   local at, fresh_until, _, fill = times.read(var.upstream_http_x_cirrus_times)
-  local site = at and sites.find(var.host)
+  local host = at and var.host
+  local site = host and sites.find(host)
   if not site then
     return
   end
-  local entry = routing.entry(site, var.request_uri)
+  local entry = routing.entry(site, var.request_uri, nil, nil, host)
   local status = var.upstream_cache_status
   local age = floor(moment - at)
   if age > 0 or status == "HIT" then
@@ -122,10 +119,13 @@ return function()
     hit(site, entry, moment, fresh_until, fill)
     tell({ ttl = ttl, purged = var.cirrus_door == "stale" })
   elseif status then
-    fetched(site, entry, status, moment)
+    local failed, lifetime = var.upstream_http_x_cirrus_kept == "stale", var.upstream_http_x_accel_expires
+    if not failed then -- else there is no reason to go past what the cache has
+      fetched(site, entry, status, moment, lifetime)
+    end
     tell({
       ttl = ttl, status = ngx.status, varies = var.upstream_http_x_cirrus_vary ~= nil,
-      stored = var.upstream_http_x_accel_expires ~= "0", failed = var.upstream_http_x_cirrus_kept == "stale",
+      stored = lifetime ~= "0", failed = failed,
     })
   end
 end
