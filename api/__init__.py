@@ -32,7 +32,7 @@ Then a line in RESOURCES (cirrus_site/api_urls.py), and one in tests/api/matrix.
 each of which calls a service: `insert(instance)`, `save_changes(instance, changed)`, and
 `save_related(instance, related)` (many-to-many and nested documents); of a viewset: `perform_create`,
 `perform_update` (return the row) and `perform_destroy`. A service that speaks to the network is called after
-the transaction: by `on_commit`.
+the transaction, by `on_commit`, or in none: the action is named in `asks_others`.
 
 What comes by itself: authentication, scopes, rights and limits of tokens; throttles; If-Match, If-None-Match
 and 304; a PUT that changes nothing writes nothing; the entries of the portal's History pages (a view with a

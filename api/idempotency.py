@@ -2,14 +2,16 @@
 
 A request with an `Idempotency-Key` is noted first, so that a second one sees that the first still runs (409).
 What it does and the note of its answer are one transaction: a process that is killed leaves either both or
-neither. Only what has succeeded is kept, for a day: after a refusal nothing was done, and the same key may
-be sent again.
+neither. Where somebody outside is asked meanwhile (`alone`) there is none: what they have done is kept at
+once, whatever becomes of the answer, and no transaction waits for a network. Only what has succeeded is kept,
+for a day: after a refusal nothing was done, and the same key may be sent again.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -37,8 +39,8 @@ REPLAYED_HEADERS = ("Location", "ETag")
 Handler = Callable[..., Response]
 
 
-def once(handler: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
-    """Answer a POST by its handler, or with the answer that its key had before.
+def once(handler: Handler, alone: bool, request: Request, *args: Any, **kwargs: Any) -> Response:
+    """Answer a POST by its handler, or with the answer that its key had before; `alone`: in no transaction.
 
     A response may have `stored`: what is kept in place of its data, where that tells a secret.
     Raises `ParseError`, `KeyReused` and `StillRunning`.
@@ -48,7 +50,7 @@ def once(handler: Handler, request: Request, *args: Any, **kwargs: Any) -> Respo
     if mine.status is not None:
         return replay(mine)
     try:
-        with transaction.atomic():
+        with nullcontext() if alone else transaction.atomic():
             response = handler(request, *args, **kwargs)
             if response.status_code < 400:
                 _finish(mine, response)

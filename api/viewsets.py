@@ -40,6 +40,8 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
     domain_path: str | None = None
     #: Actions that do no harm twice and have transactions of their own: an Idempotency-Key is not needed.
     repeatable: Collection[str] = ()
+    #: Actions that ask somebody outside: they are in no transaction, with an Idempotency-Key neither.
+    asks_others: Collection[str] = ()
     #: Bytes that a body may have.
     body_limit: int = DEFAULT
     #: Fields of the representation that change with no edit of it: If-Match does not look at them.
@@ -67,7 +69,7 @@ class BaseViewSet(viewsets.GenericViewSet[Any]):
                 idempotency.key_of(request)  # it is looked at, also where it is not used
                 if not dry_run.is_wanted(request) and self.action not in self.repeatable:
                     handler: Any = self.post  # type: ignore[has-type]
-                    self.post = partial(idempotency.once, handler)
+                    self.post = partial(idempotency.once, handler, self.action in self.asks_others)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)

@@ -88,6 +88,7 @@ class JobViewSet(ReadMixin, UpdateMixin, BaseViewSet):
     queryset = PeriodicTask.objects.select_related("interval", "crontab", "solar", "clocked")
     serializer_class = JobSerializer
     lookup_value_regex = "[0-9]{1,18}"
+    asks_others = ["run"]  # the queue
     filterset_class = JobFilter
     search_fields = ["name", "task", "description"]
     ordering = ["name"]

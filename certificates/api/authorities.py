@@ -113,6 +113,7 @@ class AuthorityViewSet(ResourceViewSet):
     serializer_class = AuthoritySerializer
     lookup_field = "name"
     put_creates = True
+    asks_others = ["test"]
     filterset_fields = ["enabled"]
     search_fields = ["name", "directory_url"]
     ordering = ["position", "name"]

@@ -151,6 +151,7 @@ class EnrollmentViewSet(BaseViewSet, ReadMixin, UpdateMixin):
     lookup_field = "domain__host"
     lookup_url_kwarg = "host"
     domain_path = "domain__host"
+    asks_others = ["revoke"]
     filterset_class = EnrollmentFilter
     search_fields = ["domain__host", "domain__hostnames__name"]
     ordering = ["domain__host"]

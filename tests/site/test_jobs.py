@@ -95,6 +95,14 @@ def test_a_job_whose_task_is_gone_cannot_run(boss, job):
         job_run(job=job)
 
 
+def test_what_was_not_handed_over_is_not_told_as_done_when_it_is_asked_for_again(boss, job):
+    PeriodicTask.objects.filter(pk=job.pk).update(task="nowhere.gone")
+    run = lambda: boss.post(address(job, "/run"), HTTP_IDEMPOTENCY_KEY="a").status_code  # noqa: E731
+    assert (run(), run(), queued()) == (409, 409, [])
+    PeriodicTask.objects.filter(pk=job.pk).update(task=job.task)
+    assert (run(), run(), queued()) == (202, 202, [job.task])
+
+
 def test_without_a_queue_a_job_cannot_run_and_that_is_said(job, keyspace):
     keyspace.stop()
     with pytest.raises(QueueUnreachable):
