@@ -93,12 +93,12 @@ class Cluster:
 
 
 def run_with_postgres(command: list[str]) -> int:
-    """Run `command` with CIRRUS_TEST_DATABASE_URL set; its exit code."""
+    """Run `command` with TEST_DATABASE_URL set; its exit code."""
     with tempfile.TemporaryDirectory(prefix="cirrus-postgres-") as folder:
         cluster = Cluster(Path(folder))
         cluster.start()
         try:
-            environment = os.environ | {"CIRRUS_TEST_DATABASE_URL": cluster.url}
+            environment = os.environ | {"TEST_DATABASE_URL": cluster.url}
             if command[0] == "pytest":
                 command = [sys.executable, "-m", *command]
             child = subprocess.Popen(command, env=environment)

@@ -11,12 +11,11 @@ from tests.servers import free_port
 TEST_VAR = Path(tempfile.mkdtemp(prefix="cirrus-test-"))
 atexit.register(shutil.rmtree, TEST_VAR, ignore_errors=True)
 (TEST_VAR / "static").mkdir()  # whitenoise warns where there is none
-DATABASE_URL = os.environ.get("CIRRUS_TEST_DATABASE_URL", f"sqlite:///{TEST_VAR / 'unused.sqlite3'}")
+#: Not a name of Cirrus's, and it stays: xdist's workers read it after the process that starts them has.
+DATABASE_URL = os.environ.get("TEST_DATABASE_URL", f"sqlite:///{TEST_VAR / 'unused.sqlite3'}")
 
 for _name in [name for name in os.environ if name.startswith("CIRRUS_")]:
-    if _name != "CIRRUS_TEST_DATABASE_URL":
-        del os.environ[_name]
-os.environ.pop("CIRRUS_TEST_DATABASE_URL", None)
+    del os.environ[_name]
 os.environ |= {
     "CIRRUS_ENV_FILE": os.devnull,
     "CIRRUS_VAR_DIR": str(TEST_VAR),
