@@ -20,13 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[Slate]:
     """pytest-django's, and the tables are as they were after each test that commits."""
     with django_db_blocker.unblock():
         slate = Slate()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: slate.restore())
-        yield
+        yield slate
 
 
 @pytest.fixture(scope="session")
