@@ -2,6 +2,7 @@
 filter would otherwise answer with everything."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import django_filters
@@ -66,12 +67,17 @@ class Ordering:
         ]
 
 
-def refuse_unknown(request: Request, known: frozenset[str] | set[str]) -> None:
-    """Raise `InvalidQuery` with every parameter that is not known here."""
+def refuse_unknown(
+    request: Request, known: frozenset[str] | set[str], *, repeated: Collection[str] = ()
+) -> None:
+    """Raise `InvalidQuery` with every parameter that is not known here, or comes twice and may not."""
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         there = f"There are: {', '.join(sorted(known))}." if known else "There are none here."
         raise InvalidQuery(dict.fromkeys(unknown, f"There is no such parameter. {there}"))
+    given = dict(request.query_params.lists())
+    if twice := [name for name, values in given.items() if len(values) > 1 and name not in repeated]:
+        raise InvalidQuery(dict.fromkeys(twice, "It is given more than once."))
 
 
 def refuse_half_values(request: Request, filterset: Any) -> None:

@@ -1,7 +1,7 @@
 """Pages by cursor: what was inserted or deleted meanwhile makes no row come twice or be missed.
 
-A cursor holds the ordering and the values of the last row of a page, signed; the next page begins after
-that row (keyset pagination), so that page 1,000 costs what page 1 costs.
+A cursor holds the address, the ordering and the values of the last row of a page, signed; the next page
+begins after that row (keyset pagination), so that page 1,000 costs what page 1 costs.
 """
 
 from functools import reduce
@@ -32,13 +32,15 @@ class CursorPagination(BasePagination):
         limit = self.limit_of(request)
         ordering = ordering_of(request, view)
         queryset = queryset.order_by(*ordering)
-        if cursor := request.query_params.get("cursor"):
-            queryset = queryset.filter(after(queryset.model, ordering, values_of(cursor, ordering)))
+        cursor = request.query_params.get("cursor")
+        if cursor is not None:
+            values = values_of(cursor, request.path, ordering)
+            queryset = queryset.filter(after(queryset.model, ordering, values))
         rows = list(queryset[: limit + 1])
         if len(rows) > limit:
             rows = rows[:limit]
             values = [value_of(rows[-1], name.removeprefix("-")) for name in ordering]
-            cursor = signing.dumps([ordering, values], salt=SALT)
+            cursor = signing.dumps([request.path, ordering, values], salt=SALT)
             self.next = replace_query_param(request.get_full_path(), "cursor", cursor)
         return rows
 
@@ -80,12 +82,14 @@ class CursorPagination(BasePagination):
         ]
 
 
-def values_of(cursor: str, ordering: list[str]) -> list[Any]:
-    """What a cursor of ours says. Raises `InvalidQuery` where it is none, or one of another ordering."""
+def values_of(cursor: str, path: str, ordering: list[str]) -> list[Any]:
+    """What a cursor of ours says. Raises `InvalidQuery` where it is none, or of another list or ordering."""
     try:
-        made_for, values = signing.loads(cursor, salt=SALT)
+        made_at, made_for, values = signing.loads(cursor, salt=SALT)
     except (signing.BadSignature, ValueError, TypeError):
         raise InvalidQuery({"cursor": "It is none of ours: begin at the first page again."})
+    if made_at != path:
+        raise InvalidQuery({"cursor": "It belongs to another list: begin at the first page of this one."})
     if made_for != ordering:
         raise InvalidQuery({"cursor": "It belongs to another ordering: begin at the first page again."})
     return list(values)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.credentials import who
-from api.filters import FilterSet, InFilter
+from api.filters import FilterSet, InFilter, refuse_unknown
 from api.serializers import ModelSerializer, Serializer
 from api.viewsets import ReadViewSet, ResourceViewSet
 from nodes.models import Node, NodeEvent, Region, RegionBackup
@@ -225,6 +225,7 @@ class NodeViewSet(ResourceViewSet):
     @action(detail=True, methods=["get"], url_path="state-changes")
     def state_changes(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """How its state has changed, the newest first."""
+        refuse_unknown(request, {"limit", "cursor"})
         events = self.get_object().events.select_related("node")
         self.ordering = StateChangeViewSet.ordering
         page = self.paginate_queryset(events)

@@ -202,7 +202,7 @@ class SiteViewSet(BaseViewSet, ReadMixin, UpdateMixin):
 
 def without(request: Request) -> list[str]:
     """The nodes of `?without=`, which may be given several times."""
-    refuse_unknown(request, {"without"})
+    refuse_unknown(request, {"without"}, repeated={"without"})
     names = request.query_params.getlist("without")
     if unknown := {*names} - {*Node.objects.filter(name__in=names).values_list("name", flat=True)}:
         raise InvalidQuery({"without": f"There is no node “{min(unknown)}”."})

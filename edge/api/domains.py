@@ -108,7 +108,7 @@ class PublishedDomainViewSet(DomainViewSet):
     @action(detail=True, methods=["get"])
     def why(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask an edge what it makes of a URL: its rule, its key, how long it would be kept."""
-        refuse_unknown(request, set(WhyForm.base_fields))
+        refuse_unknown(request, set(WhyForm.base_fields), repeated=REPEATED)
         said = {name: request.query_params.get(name, "") for name in WhyForm.base_fields}
         said |= {name: "\n".join(request.query_params.getlist(name)) for name in REPEATED}
         form = WhyForm({**said, "method": said["method"] or "GET"}, domain=self.get_object())

@@ -1,5 +1,7 @@
 """Pages, filters, search and ordering of lists."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from nodes.models import Node
@@ -56,6 +58,15 @@ def test_a_cursor_is_of_its_ordering(boss):
     assert boss.get(f"{NODES}?ordering=-name&cursor={cursor}").status_code == 400
 
 
+def test_a_cursor_is_of_its_list(boss):
+    RegionFactory(name="south")
+    [cursor] = parse_qs(urlsplit(boss.get("/api/v1/regions?limit=1").json()["next"]).query)["cursor"]
+    assert boss.get("/api/v1/regions", {"cursor": cursor}).status_code == 200
+    answer = boss.get(NODES, {"cursor": cursor})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["reason"].startswith("It belongs to another list")
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -78,6 +89,12 @@ def test_filters_and_search(query, found, boss):
         ("/api/v1/outbox?object_id=0.5", "object_id", "It is a whole number."),
         ("/api/v1/outbox?object_id=1e3", "object_id", "It is a whole number."),
         (f"{NODES}?ordering=", "ordering", "Not by “”. By: "),
+        (f"{NODES}?cursor=", "cursor", "It is none of ours"),
+        (f"{NODES}?limit=1&limit=2", "limit", "It is given more than once."),
+        (f"{NODES}?state=up&state=down", "state", "It is given more than once."),
+        (f"{NODES}/n1/state-changes?search=a", "search", "There is no such parameter."),
+        (f"{NODES}/n1?a=1&a=1", "a", "There is no such parameter."),
+        ("/api/v1/sites/summary?within=a", "within", "There is no such parameter."),
         (f"{NODES}?ordering=name,", "ordering", "Not by “”. By: "),
         ("/api/v1/sites/summary?without=n9", "without", "There is no node “n9”."),
     ],

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from api import dry_run, history
 from api.bulk import WRONG, at_item, item_problem
-from api.filters import FilterSet, InFilter
+from api.filters import FilterSet, InFilter, refuse_unknown
 from api.limits import BULK
 from api.viewsets import BaseViewSet, ReadMixin
 from domains.api.parts import HOST, domain_of_address
@@ -108,6 +108,7 @@ class PurgeViewSet(ReadMixin, PurgesViewSet):
     @action(detail=True, methods=["get"])
     def targets(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The URLs, prefixes and tags of a purge; everything is one without a name."""
+        refuse_unknown(request, {"limit", "cursor"})
         self.ordering = ["pk"]
         page = self.paginate_queryset(self.get_object().rows.all())
         return self.get_paginated_response(TargetSerializer(page, many=True).data)
