@@ -46,6 +46,9 @@ class Operation(models.Model):
         help_text="Who began it, and may see it.",
     )
     arguments = models.JSONField(default=dict)
+    sealed = models.TextField(
+        blank=True, help_text="What is told to nobody: sealed for “operation:ID”, and forgotten at its end."
+    )
     state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
     done = models.PositiveIntegerField(default=0, help_text="So many of `total` are done.")
     total = models.PositiveIntegerField(null=True, help_text="Empty: not known yet.")

@@ -15,30 +15,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from rest_framework import status
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import CirrusError
 from api.models import Operation
+from api.problems import describe
 
 logger = logging.getLogger(__name__)
 
 #: Where operations are found.
 ADDRESS = "/api/v1/operations/"
+#: The preference of who does not wait (RFC 7240 section 4.1).
+ASYNC = "respond-async"
 #: How long one is kept after its end.
 KEPT = timedelta(days=7)
 #: A worker that has said nothing for so long is gone (Celery ends every task before).
 ABANDONED = timedelta(minutes=15)
 
 
-def operation_begin(*, kind: str, task: Any, user: Any, arguments: dict[str, Any] | None = None) -> Operation:
-    """Note an operation, and hand it to a worker when this transaction is committed."""
-    owner = user if user.pk else None
-    operation = Operation.objects.create(kind=kind, user=owner, arguments=arguments or {})
+def operation_begin(
+    *,
+    kind: str,
+    task: Any,
+    user: Any,
+    arguments: dict[str, Any] | None = None,
+    key: UUID | None = None,
+    sealed: str = "",
+) -> Operation:
+    """Note an operation, and hand it to a worker when this transaction is committed.
+
+    `sealed`: what is told to nobody, sealed for the record `operation:{key}`.
+    """
+    operation = Operation.objects.create(
+        pk=key or uuid4(),
+        kind=kind,
+        user=user if user.pk else None,
+        arguments=arguments or {},
+        sealed=sealed,
+    )
     transaction.on_commit(lambda: _queue(operation, task))
     return operation
 
@@ -46,16 +66,22 @@ def operation_begin(*, kind: str, task: Any, user: Any, arguments: dict[str, Any
 def accepted(operation: Operation) -> Response:
     """The answer of the request that began it."""
     body = {"id": str(operation.pk), "kind": operation.kind, "state": operation.state}
-    headers = {"Location": f"{ADDRESS}{operation.pk}", "Retry-After": "1"}
+    headers = {"Location": f"{ADDRESS}{operation.pk}", "Retry-After": "1", "Preference-Applied": ASYNC}
     return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
+
+
+def is_wanted(request: Request) -> bool:
+    """Whether who asks prefers to be answered before the work is done (RFC 7240: `Prefer: respond-async`)."""
+    preferences = request.headers.get("Prefer", "").lower().split(",")
+    return ASYNC in {each.partition(";")[0].strip() for each in preferences}
 
 
 @contextmanager
 def running(operation_id: str) -> Iterator[Operation | None]:
     """Do the work inside. None where another worker does it: a task may come twice.
 
-    What is raised inside ends it as failed: an error of ours with its sentence, another one with a word
-    about the log, where it is whole.
+    What is raised inside ends it as failed: what a request would be told with its sentence, another one with
+    a word about the log, where it is whole.
     """
     now = timezone.now()
     mine = Operation.objects.filter(pk=operation_id, state=Operation.State.PENDING).update(
@@ -67,11 +93,12 @@ def running(operation_id: str) -> Iterator[Operation | None]:
     operation = Operation.objects.get(pk=operation_id)
     try:
         yield operation
-    except CirrusError as error:
-        _end(operation, error=str(error))
-    except Exception:
-        _end(operation, error="It failed for a reason of ours; the log of the worker says which.")
-        raise
+    except Exception as error:
+        kind, said, _ = describe(error)
+        if kind == "server-error":
+            _end(operation, error="It failed for a reason of ours; the log of the worker says which.")
+            raise
+        _end(operation, error=said["detail"])
     else:
         _end(operation)
 
@@ -89,7 +116,10 @@ def operations_tend() -> int:
         state__in=[Operation.State.RUNNING, Operation.State.PENDING], created_at__lt=now - ABANDONED
     )
     lost.update(
-        state=Operation.State.FAILED, ended_at=now, error="Its worker was lost; what it did may be half."
+        state=Operation.State.FAILED,
+        ended_at=now,
+        error="Its worker was lost; what it did may be half.",
+        sealed="",
     )
     forgotten, _ = Operation.objects.filter(ended_at__lt=now - KEPT).delete()
     return forgotten
@@ -97,8 +127,8 @@ def operations_tend() -> int:
 
 def _end(operation: Operation, *, error: str = "") -> None:
     operation.state = Operation.State.FAILED if error else Operation.State.SUCCEEDED
-    operation.error, operation.ended_at = error, timezone.now()
-    operation.save(update_fields=["state", "error", "result", "done", "total", "ended_at"])
+    operation.error, operation.ended_at, operation.sealed = error, timezone.now(), ""
+    operation.save(update_fields=["state", "error", "result", "done", "total", "ended_at", "sealed"])
 
 
 def _queue(operation: Operation, task: Any) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from api.models import Operation
-from api.serializers import ModelSerializer
+from api.serializers import ModelSerializer, Serializer
 from api.viewsets import ReadViewSet
 
 
@@ -27,6 +28,25 @@ class OperationSerializer(ModelSerializer[Operation]):
             "ended_at",
         ]
         read_only_fields = fields
+
+
+class AcceptedSerializer(Serializer):
+    """Work that was begun; `Location` says where to look."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField()
+    state = serializers.ChoiceField(choices=Operation.State.choices)
+
+
+#: How the OpenAPI document shows it.
+ACCEPTED = {"id": "0b6f0a52-8a55-4d8c-9b4e-5f3a3f0f7e11", "kind": "config_apply", "state": "pending"}
+#: The header of who does not wait.
+PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`respond-async`: answer with 202 at once, and do it after that (RFC 7240).",
+)
 
 
 class OperationViewSet(ReadViewSet):

@@ -144,6 +144,10 @@ class Schema(AutoSchema):
                     if place == "response" and "rehearsal" in example:
                         media["examples"]["dry_run"] = {"value": example["rehearsal"]}
 
+        if "accepted" in example:
+            for media in operation["responses"]["202"]["content"].values():
+                media["examples"] = {"example": {"value": example["accepted"]}}
+
     def _writable(self, representation: dict[str, Any]) -> dict[str, Any]:
         """What of a representation is sent, and not only received."""
         fields = getattr(self.view.get_serializer(), "fields", {})

@@ -13,6 +13,7 @@ from django.db import models, transaction
 
 from accounts.errors import NotOpened, SealingKeyMissing
 from accounts.sealing import Ring, newest_key, open_sealed, seal
+from api.models import Operation
 from certificates.errors import KeyNotOnEdges
 from certificates.models import Authority, AuthorityAccount, Certificate, Order, TicketKey
 from dnszones.models import Secondary
@@ -49,6 +50,7 @@ SEALED = [
         lambda row: f"account:{row.authority.name}:{'staging' if row.staging else 'production'}",
     ),
     Sealed(Order, "key", lambda row: f"order:{row.pk}"),
+    Sealed(Operation, "sealed", lambda row: f"operation:{row.pk}"),
     # In the edges' ring: they are published again as they are sealed again.
     Sealed(TicketKey, "key", lambda row: f"tickets:{row.label}", "edges"),
     Sealed(Certificate, "key", lambda row: f"certificate:{row.fingerprint}", "edges"),
@@ -120,8 +122,9 @@ def _reseal_row(sealed: Sealed, row: Any) -> None:
     row.save(update_fields=[sealed.column])
 
 
-def _chunks(rows: "models.QuerySet[Any]") -> Iterator[list[int]]:
-    last = 0
-    while ids := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+def _chunks(rows: "models.QuerySet[Any]") -> Iterator[list[Any]]:
+    rows = rows.order_by("pk")
+    after = rows
+    while ids := list(after.values_list("pk", flat=True)[:CHUNK]):
         yield ids
-        last = ids[-1]
+        after = rows.filter(pk__gt=ids[-1])

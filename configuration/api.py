@@ -9,10 +9,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import dry_run
+from api import dry_run, operations
 from api.errors import Invalid
 from api.filters import refuse_unknown
 from api.limits import BULK
+from api.operations_api import ACCEPTED, PREFER, AcceptedSerializer
 from api.problems import pointer
 from api.serializers import Serializer
 from api.viewsets import BaseViewSet
@@ -20,10 +21,10 @@ from configuration.applying import REMOVE_SHARE, config_apply
 from configuration.comparing import Plan
 from configuration.errors import ConfigInvalid
 from configuration.exporting import config_export
+from configuration.later import VIEW, apply_begin, told
 from configuration.secrets import as_told
-from configuration.sections import SECTIONS
+from configuration.tasks import apply_later
 
-VIEW = [section.right("view") for section in SECTIONS]
 EXAMPLE: dict[str, Any] = {
     "version": 1,
     "regions": [{"name": "eu-west", "title": "Western Europe"}],
@@ -119,6 +120,7 @@ class ConfigViewSet(BaseViewSet):
             "request": {"document": EXAMPLE, "prune": False},
             "response": PLAN,
             "rehearsal": REHEARSAL,
+            "accepted": ACCEPTED,
         },
     }
 
@@ -138,22 +140,32 @@ class ConfigViewSet(BaseViewSet):
         refuse_unknown(request, set())
         return answer(self._apply(plan_only=True))
 
-    @extend_schema(request=ApplySerializer, responses=PlanSerializer)
+    @extend_schema(
+        request=ApplySerializer,
+        responses={200: PlanSerializer, 202: AcceptedSerializer},
+        parameters=[PREFER],
+    )
     @action(detail=False, methods=["post"])
     def apply(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Have everything as the document says, in one transaction. A section that it lacks is not touched.
 
-        Refused (409) where more than `remove_share` of one kind would go.
+        Refused (409) where more than `remove_share` of one kind would go. With `Prefer: respond-async` it is
+        answered with 202 at once, and `Location` is the operation, whose `result` will be the plan.
         """
+        if operations.is_wanted(request) and not dry_run.is_wanted(request):
+            asked = self._asked()
+            return operations.accepted(apply_begin(request=request, task=apply_later, asked=asked))
         return dry_run.answered(request, self._apply, answer)
 
-    def _apply(self, *, plan_only: bool = False) -> Plan:
+    def _asked(self) -> dict[str, Any]:
         asked = ApplySerializer(data=self.request.data)
         asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
+
+    def _apply(self, *, plan_only: bool = False) -> Plan:
+        asked = self._asked()
         try:
-            return config_apply(
-                **asked.validated_data, reveal=as_told, user=self.request.user, plan_only=plan_only
-            )
+            return config_apply(**asked, reveal=as_told, user=self.request.user, plan_only=plan_only)
         except ConfigInvalid as error:
             raise Invalid(
                 {pointer(("document", *path)): said for path, said in error.errors.items()}
@@ -162,16 +174,4 @@ class ConfigViewSet(BaseViewSet):
 
 def answer(plan: Plan) -> Response:
     """A plan as the API shows it."""
-    items = [
-        {
-            "section": item.section,
-            "key": item.key,
-            "change": item.change,
-            "fields": [
-                {"path": each.path, "before": each.before, "after": each.after} for each in item.fields
-            ],
-        }
-        for item in plan.items
-    ]
-    counts = {word: plan.count(word) for word in ("created", "changed", "removed")}
-    return Response({"items": items, **counts, "notes": plan.notes})
+    return Response(told(plan))

@@ -20,6 +20,22 @@ class ConfigInvalid(CirrusError):
         super().__init__("\n".join(["Nothing was applied.", *shown[: self.NAMED], *more]))
 
 
+class ApplyInvalid(CirrusError):
+    """The same for programs that did not wait. `errors`: JSON pointer into what was sent → sentence."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        said = [f"{field}: {reason}" for field, reason in self.errors.items()]
+        super().__init__("\n".join(["Nothing was applied.", *said]))
+
+
+class MayNoMore(CirrusError):
+    """Whoever asked may not do it any more."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"{who} may not do it any more. Nothing was applied.")
+
+
 class ApplyBusy(CirrusError):
     """Another configuration is being applied for so long that this one has stopped waiting."""
 

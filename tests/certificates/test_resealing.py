@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from accounts.sealing import edges_ring, open_sealed, seal
+from api.models import Operation
 from certificates.errors import KeyNotOnEdges
 from certificates.models import Authority, AuthorityAccount, Certificate, Order, TicketKey
 from certificates.resealing import SEALED, secrets_reseal, secrets_waiting
@@ -22,7 +23,17 @@ from tests.factories import NodeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-APPS = ("accounts", "api", "certificates", "cirrus_site", "dnszones", "domains", "edge", "nodes")
+APPS = (
+    "accounts",
+    "api",
+    "certificates",
+    "configuration",
+    "cirrus_site",
+    "dnszones",
+    "domains",
+    "edge",
+    "nodes",
+)
 
 
 def keys(**ring):
@@ -46,6 +57,9 @@ def everything_sealed():
         label="1", active_from=order.created_at, key=seal(b"t" * 80, record="tickets:1", ring="edges")
     )
     SecondaryFactory()
+    operation = Operation.objects.create(kind="test")
+    operation.sealed = seal(b"operation", record=f"operation:{operation.pk}")
+    operation.save()
 
 
 def opened():
