@@ -4,7 +4,7 @@
 require "resty.core"
 
 -- As OpenResty's LuaJIT has it by itself. A stock one (Debian's) forgets all that it has compiled at 1,000 traces or
--- 512 KB, and gives up what a request runs through in one go as too long. The last two are larger than OpenResty's: what
+-- 512 KB, and gives up what a request runs through in one go as too long. The last two are beyond OpenResty's: what
 -- labels an answer has more constants and ways out, and was tried, given up and interpreted again and again.
 require("jit.opt").start(
   "maxtrace=8000", "maxrecord=16000", "minstitch=3", "maxmcode=40960", "maxirconst=4000", "maxsnap=2000")
