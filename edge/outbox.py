@@ -71,6 +71,11 @@ def _next_drain() -> _Drain:
     return drain
 
 
+def staged_here() -> frozenset[int]:
+    """The rows that this thread has staged and not committed (and perhaps some that it has rolled back)."""
+    return frozenset(_next_drain().pks)
+
+
 @dataclass
 class Flushed:
     """What a flush has done."""

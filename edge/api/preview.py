@@ -9,6 +9,7 @@ from django.db.models import Max
 from api.dry_run import Told
 from edge.holding import COMPANIONS
 from edge.models import Kind, Outbox, Publication
+from edge.outbox import staged_here
 from edge.rendering import existing, render
 
 #: Kinds whose documents are shown whole; others are too long for people, or sealed.
@@ -22,13 +23,17 @@ def documents_preview() -> Told:
 
 
 def documents_changed(*, after: int) -> list[dict[str, Any]]:
-    """The documents that the rows of the outbox after this one would change: kind, key, change, document.
+    """What this thread's rows of the outbox after this one would change: kind, key, change, document of each.
 
+    What others commit meanwhile is not told: it is no doing of this change, and perhaps not for these eyes.
     `change` is added, replaced, withdrawn, or broken (it cannot be made: `reason`).
     """
     staged: dict[str, set[int]] = defaultdict(set)
     forced: set[tuple[str, int]] = set()
+    mine = staged_here()
     for row in Outbox.objects.filter(pk__gt=after):
+        if row.pk not in mine:
+            continue
         staged[row.kind].add(row.object_id)
         if row.force:
             forced.add((row.kind, row.object_id))

@@ -1,8 +1,11 @@
 """A dry run tells which documents and names would change, and changes nothing."""
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from domains.models import CacheCondition, CacheRule, Domain, HostName, Origin
+from edge.api.preview import documents_preview
 from edge.models import Keyspace, Outbox, Publication
 from tests.dnszones.factories import ZoneFactory
 from tests.edge.keyspace_reader import documents
@@ -95,3 +98,14 @@ def test_a_bulk_tells_of_all_its_domains_together(boss, domain):
 def test_what_is_not_valid_is_refused_in_a_dry_run_as_well(boss, domain):
     assert boss.patch(f"{AT}/www.example.com?dry_run=true", {"default_ttl": -1}).status_code == 400
     assert boss.patch(f"{AT}/www.example.com?dry_run=perhaps", {"default_ttl": 1}).status_code == 400
+
+
+def test_it_tells_nothing_of_what_others_commit_meanwhile(domain, keyspace):
+    others = DomainFactory(host="secret.example.net")
+    with transaction.atomic():
+        told = documents_preview()
+        Outbox.objects.create(kind="domain", object_id=others.pk, force=True, staged_at=timezone.now())
+        domain.default_ttl = 9
+        domain.save()
+        assert [item["key"] for item in told()["documents"]] == ["www.example.com"]
+        transaction.set_rollback(True)
