@@ -50,8 +50,6 @@ class Operation(models.Model):
         blank=True, help_text="What is told to nobody: sealed for “operation:ID”, and forgotten at its end."
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
-    done = models.PositiveIntegerField(default=0, help_text="So many of `total` are done.")
-    total = models.PositiveIntegerField(null=True, help_text="Empty: not known yet.")
     result = models.JSONField(null=True)
     error = models.TextField(blank=True, help_text="Why it failed, as a sentence.")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -103,12 +103,6 @@ def running(operation_id: str) -> Iterator[Operation | None]:
         _end(operation)
 
 
-def operation_progress(operation: Operation, *, done: int, total: int | None = None) -> None:
-    """Note how far it is."""
-    operation.done, operation.total = done, total if total is not None else operation.total
-    operation.save(update_fields=["done", "total"])
-
-
 def operations_tend() -> int:
     """End what a lost worker has left, forget what ended long ago; the number of forgotten ones."""
     now = timezone.now()
@@ -128,7 +122,7 @@ def operations_tend() -> int:
 def _end(operation: Operation, *, error: str = "") -> None:
     operation.state = Operation.State.FAILED if error else Operation.State.SUCCEEDED
     operation.error, operation.ended_at, operation.sealed = error, timezone.now(), ""
-    operation.save(update_fields=["state", "error", "result", "done", "total", "ended_at", "sealed"])
+    operation.save(update_fields=["state", "error", "result", "ended_at", "sealed"])
 
 
 def _queue(operation: Operation, task: Any) -> None:

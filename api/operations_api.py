@@ -1,4 +1,4 @@
-"""Operations: how far long work is. Everybody sees their own."""
+"""Operations: what has come of long work. Everybody sees their own."""
 
 from typing import Any
 
@@ -19,8 +19,6 @@ class OperationSerializer(ModelSerializer[Operation]):
             "id",
             "kind",
             "state",
-            "done",
-            "total",
             "result",
             "error",
             "created_at",
@@ -63,8 +61,6 @@ class OperationViewSet(ReadViewSet):
         "id": "0b6f0a52-8a55-4d8c-9b4e-5f3a3f0f7e11",
         "kind": "config_apply",
         "state": "running",
-        "done": 120,
-        "total": 400,
         "result": None,
         "error": "",
         "created_at": "2026-11-24T10:00:00Z",

@@ -15,4 +15,6 @@ class Migration(migrations.Migration):
             name='sealed',
             field=models.TextField(blank=True, help_text='What is told to nobody: sealed for “operation:ID”, and forgotten at its end.'),
         ),
+        migrations.RemoveField(model_name='operation', name='done'),
+        migrations.RemoveField(model_name='operation', name='total'),
     ]
