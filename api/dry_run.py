@@ -19,8 +19,11 @@ Done = TypeVar("Done")
 
 PARAMETER = "dry_run"
 
-#: Called in the transaction after the change; what it would change outside, by name.
-Told = Callable[[], dict[str, Any]]
+#: Called once the change is rolled back, when what was there before can be seen again; what would change
+#: outside, by name.
+Compared = Callable[[], dict[str, Any]]
+#: Called in the transaction after the change.
+Told = Callable[[], Compared]
 #: Called in the transaction before the change.
 Preview = Callable[[], Told]
 
@@ -43,16 +46,16 @@ def answered(request: Request, change: Callable[[], Done], answer: Callable[[Don
         previews = [preview() for preview in _PREVIEWS.values()] if rehearsal else []
         done = change()
         if rehearsal:
-            rehearsed = _rehearsed(answer(done), previews)
+            rehearsed, compared = answer(done), [told() for told in previews]
             transaction.set_rollback(True)
-    return rehearsed if rehearsal else answer(done)
+    return _rehearsed(rehearsed, compared) if rehearsal else answer(done)
 
 
-def _rehearsed(answer: Response, previews: list[Told]) -> Response:
-    """What a dry run is answered with; called in its transaction."""
+def _rehearsed(answer: Response, compared: list[Compared]) -> Response:
+    """What a dry run is answered with."""
     changes: dict[str, Any] = {}
-    for told in previews:
-        changes |= told()
+    for tell in compared:
+        changes |= tell()
     gone = answer.status_code == status.HTTP_204_NO_CONTENT
     return Response(
         {

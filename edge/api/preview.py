@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from api.dry_run import Told
+from api.dry_run import Compared, Told
 from edge.holding import COMPANIONS
 from edge.models import Kind, Outbox, Publication
 from edge.outbox import staged_here
@@ -19,7 +19,12 @@ SHOWN = (Kind.DOMAIN, Kind.NODE)
 def documents_preview() -> Told:
     """Call in the transaction of a change before it; what is returned, after it."""
     newest = Outbox.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    return lambda: {"documents": documents_changed(after=newest)}
+
+    def told() -> Compared:
+        documents = documents_changed(after=newest)
+        return lambda: {"documents": documents}
+
+    return told
 
 
 def documents_changed(*, after: int) -> list[dict[str, Any]]:

@@ -107,5 +107,5 @@ def test_it_tells_nothing_of_what_others_commit_meanwhile(domain, keyspace):
         Outbox.objects.create(kind="domain", object_id=others.pk, force=True, staged_at=timezone.now())
         domain.default_ttl = 9
         domain.save()
-        assert [item["key"] for item in told()["documents"]] == ["www.example.com"]
+        assert [item["key"] for item in told()()["documents"]] == ["www.example.com"]
         transaction.set_rollback(True)

@@ -324,3 +324,30 @@ def test_a_token_for_one_domain_sees_its_site_alone(world, shop, as_role):  # no
     assert token.get("/api/v1/sites/summary").status_code == 403
     assert token.get(AT).status_code == 403
     assert Zone.objects.exists()
+
+
+def test_a_dry_run_tells_which_names_of_the_records_would_change(zone, boss):
+    at = f"{AT}/example.net/records"
+    for name, value in (("www", "192.0.2.1"), ("old", "192.0.2.2")):
+        assert boss.post(at, {"name": name, "type": "A", "value": value}).status_code == 201
+
+    def names(answer):
+        assert answer.status_code == 200, answer.json()
+        told = answer.json()["changes"]["names"]
+        assert {item["zone"] for item in told} <= {"example.net"}
+        return {item["name"]: item["change"] for item in told}
+
+    new = {"name": "new", "type": "A", "value": "192.0.2.3"}
+    second = {**new, "name": "www"}
+    assert names(boss.post(f"{at}?dry_run=true", new)) == {"new.example.net": "appears"}
+    assert names(boss.post(f"{at}?dry_run=true", second)) == {"www.example.net": "changes"}
+    text = "www 300 IN A 192.0.2.1\nnew 300 IN A 192.0.2.3\n"
+    told = names(boss.post(f"{at}/import?dry_run=true", {"text": text, "replace": True}))
+    assert told == {"new.example.net": "appears", "old.example.net": "disappears"}
+    gone = names(boss.delete(f"{AT}/example.net?dry_run=true"))
+    assert gone == dict.fromkeys(("example.net", "old.example.net", "www.example.net"), "disappears")
+    assert names(boss.patch(f"{AT}/example.net?dry_run=true", {"enabled": False})) == gone
+    other = {"apex": "example.org", "nameservers": [{"name": "ns1.example.net"}]}
+    made = boss.post(f"{AT}?dry_run=true", other).json()["changes"]["names"]
+    assert made == [{"name": "example.org", "zone": "example.org", "change": "appears"}]
+    assert Record.objects.count() == 2
