@@ -34,7 +34,7 @@ KEPT = timedelta(hours=24)
 #: After so long without an end, whoever ran it is gone.
 ABANDONED = timedelta(minutes=5)
 #: Headers of an answer that are sent again with it.
-REPLAYED_HEADERS = ("Location", "ETag")
+REPLAYED_HEADERS = ("Location", "ETag", "Preference-Applied")
 
 Handler = Callable[..., Response]
 

@@ -37,6 +37,8 @@ ASYNC = "respond-async"
 KEPT = timedelta(days=7)
 #: A worker that has said nothing for so long is gone (Celery ends every task before).
 ABANDONED = timedelta(minutes=15)
+#: How long one may wait for a worker: what is in the queue no more never begins.
+WAITS = timedelta(hours=1)
 
 
 def operation_begin(
@@ -106,14 +108,12 @@ def running(operation_id: str) -> Iterator[Operation | None]:
 def operations_tend() -> int:
     """End what a lost worker has left, forget what ended long ago; the number of forgotten ones."""
     now = timezone.now()
-    lost = Operation.objects.filter(
-        state__in=[Operation.State.RUNNING, Operation.State.PENDING], created_at__lt=now - ABANDONED
+    ended = {"state": Operation.State.FAILED, "ended_at": now, "sealed": ""}
+    Operation.objects.filter(state=Operation.State.RUNNING, started_at__lt=now - ABANDONED).update(
+        **ended, error="Its worker was lost; what it did may be half."
     )
-    lost.update(
-        state=Operation.State.FAILED,
-        ended_at=now,
-        error="Its worker was lost; what it did may be half.",
-        sealed="",
+    Operation.objects.filter(state=Operation.State.PENDING, created_at__lt=now - WAITS).update(
+        **ended, error="No worker has begun it in an hour; nothing was done. Try again."
     )
     forgotten, _ = Operation.objects.filter(ended_at__lt=now - KEPT).delete()
     return forgotten

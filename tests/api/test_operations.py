@@ -9,6 +9,7 @@ from api.models import Operation
 from api.operations import (
     ABANDONED,
     KEPT,
+    WAITS,
     accepted,
     operation_begin,
     operations_tend,
@@ -79,9 +80,34 @@ def test_another_error_ends_it_and_goes_on_to_the_log(begun):
 
 
 def test_what_a_lost_worker_left_is_ended_and_the_old_is_forgotten(begun):
-    Operation.objects.update(created_at=timezone.now() - ABANDONED - timedelta(seconds=1))
+    state = Operation.State.RUNNING
+    began = timezone.now() - ABANDONED - timedelta(seconds=1)
+    Operation.objects.update(state=state, started_at=began, sealed="a document")
     operations_tend()
     begun.refresh_from_db()
     assert (begun.state, begun.error) == ("failed", "Its worker was lost; what it did may be half.")
+    assert begun.sealed == ""
     Operation.objects.update(ended_at=timezone.now() - KEPT - timedelta(seconds=1))
     assert operations_tend() == 1
+
+
+def test_what_waits_in_a_long_queue_is_not_lost_but_does_not_wait_for_ever(begun):
+    Operation.objects.update(created_at=timezone.now() - WAITS + timedelta(minutes=1), sealed="a document")
+    operations_tend()
+    begun.refresh_from_db()
+    assert (begun.state, begun.sealed) == ("pending", "a document")
+    Operation.objects.update(created_at=timezone.now() - WAITS - timedelta(seconds=1))
+    operations_tend()
+    begun.refresh_from_db()
+    assert (begun.state, begun.sealed) == ("failed", "")
+    assert "nothing was done" in begun.error
+    with running(str(begun.pk)) as late:
+        assert late is None
+
+
+def test_one_that_began_late_is_left_to_its_worker(begun):
+    long_ago = timezone.now() - 2 * ABANDONED
+    Operation.objects.update(created_at=long_ago, started_at=timezone.now(), state=Operation.State.RUNNING)
+    operations_tend()
+    begun.refresh_from_db()
+    assert begun.state == "running"
