@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 import requests
 
-from tests.bench.peers import PROXYING, PROXYING_ALIKE, SHIPPED, TUNED, origin, peers
+from tests.bench.peers import PROXYING, PROXYING_ALIKE, SHIPPED, TIERED, TUNED, origin, peers
 from tests.bench.report import Row, paired
 from tests.bench.stack import Load, Stack, pin, wrk
 from tests.factories import CacheConditionFactory, CacheRuleFactory, DomainFactory
@@ -37,7 +37,7 @@ def run(stack: Stack) -> list[Row]:
             "/live/a",
             {name: beside[name] for name in (PROXYING, PROXYING_ALIKE)},
         ),
-        *misses(edge, {name: beside[name] for name in (SHIPPED, PROXYING)}),
+        *misses(edge, {name: beside[name] for name in (SHIPPED, TIERED, PROXYING)}),
         *many_domains(stack),
         *memory(edge),
     ]

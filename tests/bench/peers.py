@@ -43,6 +43,27 @@ CACHE_PATH = (
 CACHE = "proxy_cache plain; add_header X-Cache $upstream_cache_status;"
 TUNING = "sendfile off; open_file_cache max=4096 inactive=60s; open_file_cache_valid 10s;"
 
+#: The cache before a second server on a unix socket, as an edge has it: what a miss pays for the tier alone.
+TIERS = """
+  access_log {dir}/access.log;
+  keepalive_requests 1000000;
+  CACHE_PATH
+  upstream origin { server 127.0.0.1:ORIGIN; keepalive 64; keepalive_requests 1000000; }
+  upstream tier { server unix:{dir}/tier.sock; keepalive 64; keepalive_requests 1000000; }
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_set_header Host $host;
+  server {
+    listen 127.0.0.1:{port};
+    location / { proxy_pass http://tier; CACHE }
+  }
+  server {
+    listen unix:{dir}/tier.sock;
+    access_log off;
+    location / { proxy_pass http://origin; }
+  }
+"""
+
 #: What an edge tells origin, client and log of each request that it passes on, said by plain nginx.
 ALIKE = """
   proxy_set_header Via "1.1 peer"; proxy_set_header CDN-Loop "peer";
@@ -64,6 +85,7 @@ ALIKE_LOG = """
 
 SHIPPED, TUNED, PROXYING = "nginx proxy_cache", "nginx proxy_cache, tuned alike", "nginx without a cache"
 PROXYING_ALIKE = "nginx without a cache, same headers and log"
+TIERED = "nginx proxy_cache, in two tiers"
 
 
 def origin(stack: Stack) -> int:
@@ -78,13 +100,14 @@ def origin(stack: Stack) -> int:
 def peers(stack: Stack, origin_port: int) -> dict[str, int]:
     """Their ports, by what they are."""
 
-    def server(cache: str, cache_path: str, tuning: str) -> str:
-        text = SERVER.replace("CACHE_PATH", cache_path).replace("CACHE", cache)
+    def server(cache: str, cache_path: str, tuning: str, template: str = SERVER) -> str:
+        text = template.replace("CACHE_PATH", cache_path).replace("CACHE", cache)
         return text.replace("TUNING", tuning).replace("ORIGIN", str(origin_port))
 
     return {
         SHIPPED: _pinned(stack, "shipped", server(CACHE, CACHE_PATH, "")),
         TUNED: _pinned(stack, "tuned", server(CACHE, CACHE_PATH, TUNING)),
+        TIERED: _pinned(stack, "tiered", server(CACHE, CACHE_PATH, "", TIERS)),
         PROXYING: _pinned(stack, "proxying", server("", "", "")),
         PROXYING_ALIKE: _pinned(stack, "alike", server("", ALIKE_LOG, ALIKE)),
     }
