@@ -142,9 +142,18 @@ def test_a_flood_of_strangers_is_not_looked_at_and_secondaries_are_served(redis_
     packet = dns.message.make_query(APEX, "A").to_wire()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as flood:
         flood.connect(("::1", primary.port))
-        for number in range(10_000):
-            flood.send(packet)
-            if number % 100 == 0:
-                time.sleep(0.002)
+        flooded(flood, packet)
         assert serial_of(primary) == 7
-    assert primary.metric('cirrus_primary_ignored_total{transport="udp",why="too_many"') > 0
+
+        def looks_away() -> bool:  # a slow machine looks at fewer packets than it may in a second
+            flooded(flood, packet)
+            return primary.metric('cirrus_primary_ignored_total{transport="udp",why="too_many"') > 0
+
+        eventually(looks_away, within=60)
+
+
+def flooded(flood: socket.socket, packet: bytes) -> None:
+    for number in range(10_000):
+        flood.send(packet)
+        if number % 100 == 0:
+            time.sleep(0.002)  # some shall come through, not all be lost at the socket
