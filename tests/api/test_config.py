@@ -410,7 +410,7 @@ def test_secrets_are_named_in_a_file_and_stand_elsewhere(installation, tmp_path,
         "authorities:\n"
         "- {name: new, directory_url: 'https://a.example/d', eab_kid: k, eab_key: {file: key}}\n"
         "secondaries:\n"
-        "- {name: ns2, address: 192.0.2.53, tsig_name: key-2, tsig_secret: {env: NS2_KEY}}\n"
+        "- {name: ns2, address: 192.0.2.53, tsig_name: a-key-of-its-own, tsig_secret: {env: NS2_KEY}}\n"
     )
     call_command("config_apply", file, stdout=io.StringIO())
     assert open_sealed(Authority.objects.get(name="new").eab_key, record="eab:new") == b"c2VjcmV0"
