@@ -3,9 +3,9 @@
 --
 --   urls.normalize("/a/%7eb/../C%2f?x=%41")  → "/a/C%2F", "x=A"
 --   urls.normalize("/a")                     → "/a", nil
-local _M = {}
-
 local texts = require "cirrus.texts"
+
+local _M = {}
 
 local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
 
