@@ -111,7 +111,8 @@ class RedisServer:
 
     @property
     def client(self) -> "redis.Redis":
-        return redis.Redis(port=self.port, decode_responses=True, socket_timeout=5)
+        """A new client. By address: a name is looked up under a lock of libc's, and a test may fork then."""
+        return redis.Redis("127.0.0.1", self.port, decode_responses=True, socket_timeout=5)
 
     def start(self) -> None:
         """Start it and wait until it answers; its data of before is loaded again."""

@@ -29,6 +29,9 @@ from tests.edge.keyspace_reader import acknowledge, meta
 from tests.factories import DomainFactory, NodeFactory
 
 EDGES = ("edge-1", "edge-2")
+#: Held by the threads of `PlayedEdges` while they do something. Whoever forks takes it first: what a thread
+#: has locked in a library at that moment stays locked in the child for good.
+WORKING = threading.Lock()
 
 
 class PlayedEdges:
@@ -51,7 +54,8 @@ class PlayedEdges:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked.append(f"{self.headers['Host']}{self.path}")
-                body = outer.wrong or outer.answer(self.path.rpartition("/")[2])
+                with WORKING:
+                    body = outer.wrong or outer.answer(self.path.rpartition("/")[2])
                 self.send_response(200 if body else 404)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -85,7 +89,7 @@ class PlayedEdges:
     def _acknowledge(self) -> None:
         last = {}
         while not self.ended.wait(0.02):
-            with contextlib.suppress(redis.RedisError, KeyError):
+            with WORKING, contextlib.suppress(redis.RedisError, KeyError):
                 known = meta(self.redis)
                 for name in set(EDGES) - self.deaf:
                     said = (known.get("rev"), int(time.monotonic()))
@@ -188,7 +192,8 @@ class Child:
 
     def __init__(self, work) -> None:
         connections.close_all()
-        self.pid = os.fork()
+        with WORKING:
+            self.pid = os.fork()
         if self.pid == 0:
             status = 1
             try:
