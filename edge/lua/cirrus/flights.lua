@@ -6,8 +6,8 @@
 --   flights.finish(key)    it is over, and the object is in the cache if it may be
 --   flights.pass(key)      its answer is for itself alone, so the others need not wait for the whole of it
 --   flights.wait(key)      -->  "over", "pass", or "late": it took too long
---   flights.name(key)      of the request that is being served: those with credentials wait for each other alone, as
---                          what is for one of them alone may well be kept for everybody else
+--   flights.name(key, is_authorized)   those with credentials wait for each other alone, as what is for one of them
+--                          alone may well be kept for everybody else
 --
 -- nginx's own lock lets those who wait look again each half second, one by one where the answer is not kept. It stays
 -- as the second line, for what is not known to be in the cache although it is.
@@ -15,7 +15,6 @@
 -- cirrus_flights   {digest of the key} → the pid of the worker whose request it is, or PASS, or LANDED
 local platform = require "cirrus.platform"
 
-local var = ngx.var
 local dict = ngx.shared.cirrus_flights
 local digest = ngx.md5_bin
 
@@ -28,8 +27,9 @@ local LONGEST = 20
 local HEARD, LANDING = 1, 0.005
 local FIRST_PAUSE, LAST_PAUSE = 0.001, 0.02
 
-function _M.name(key)
-  return digest(var.http_authorization and key .. " authorized" or key)
+function _M.name(key, is_authorized)
+  local name = digest(is_authorized and key .. " authorized" or key)
+  return name
 end
 
 function _M.take(name)

@@ -148,7 +148,7 @@ local function new_entry(site, uri, scheme, host, is_authorized)
     asked = is_authorized and base .. " authorized" or base,
     path = path, query = query, is_normal = urls.is_normal(uri), rule = rule, act = act, base = base,
     pass = past, past = past, slices = act and act.slices,
-    scheme = scheme, host = host, token = own_answers.token(path),
+    scheme = scheme, host = host, token = own_answers.token(path), is_authorized = is_authorized,
   }
 end
 

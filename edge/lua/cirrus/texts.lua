@@ -1,5 +1,6 @@
 -- Looks into texts, by libc. LuaJIT compiles no pattern: a request that matches one falls out of compiled code, and
--- most of what comes after it is interpreted. So what every request passes through uses these.
+-- most of what comes after it is interpreted. So what every request passes through uses these. Nor does it compile
+-- what returns the result of a call of C at once (cirrus.tail_calls).
 --
 --   texts.span("/a b", accepted)     -->  2: so many bytes at the start are among the accepted ones
 --   texts.after_last("/a.tar.gz", ".")  -->  "gz"; nil where there is no dot. No text with NUL.
@@ -16,13 +17,15 @@ local byte, text_of = string.byte, ffi.string
 local _M = {}
 
 function _M.span(text, accepted)
-  return tonumber(C.strspn(text, accepted))
+  local length = tonumber(C.strspn(text, accepted))
+  return length
 end
 
 function _M.after_last(text, character)
   local found = C.strrchr(text, byte(character))
   if found ~= nil then
-    return text_of(found + 1)
+    local rest = text_of(found + 1)
+    return rest
   end
 end
 

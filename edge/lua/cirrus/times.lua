@@ -14,7 +14,8 @@ local _M = {}
 _M.HEADER = "X-Cirrus-Times"
 
 function _M.write(at, fresh, usable, fill)
-  return string.format("%d %d %d %d", at, fresh or 0, usable or 0, fill or 0)
+  local text = string.format("%d %d %d %d", at, fresh or 0, usable or 0, fill or 0)
+  return text
 end
 
 -- at is nil where the text is none of ours.

@@ -10,8 +10,9 @@ return function()
     local site = sites.find(var.host)
     log.origin(site and site.host or "", var.upstream_response_time)
   end
-  if var.http_x_cirrus_key and not var.http_x_cirrus_hop then
-    flights.land(flights.name(var.http_x_cirrus_key))
+  local key = var.http_x_cirrus_key
+  if key and not var.http_x_cirrus_hop then
+    flights.land(flights.name(key, var.http_authorization ~= nil))
   end
   log.leave()
 end

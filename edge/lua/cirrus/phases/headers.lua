@@ -52,13 +52,10 @@ end
 -- A hit: Age, and where it is stale by purge, one fetch in the background.
 local function hit(site, entry, moment, fresh_until, fill)
   if var.cirrus_door == "lead" then -- it was there: nobody need wait until this client has read it
-    flights.finish(flights.name(var.cirrus_key))
+    flights.finish(flights.name(var.cirrus_key, entry.is_authorized))
     var.cirrus_door = "cache"
   end
   if is_softly_purged(site, entry, fill) then
-    if var.cirrus_door == "lead" then
-      flights.finish(var.cirrus_key) -- the door is another one from here on, and they wait for nothing
-    end
     var.cirrus_door = "stale"
     refresh.start(entry)
     hot.postpone(entry, moment)
@@ -82,13 +79,13 @@ local function fetched(site, entry, status, moment, lifetime)
     -- tags that is not stored may be the first of its site: the next one is.
     passes.note(site, entry.asked, moment)
     if var.cirrus_door == "lead" then
-      flights.pass(flights.name(var.cirrus_key))
+      flights.pass(flights.name(var.cirrus_key, entry.is_authorized))
       var.cirrus_door = "cache" -- there is nothing left to finish
     end
   end
 end
 
-return function()
+return function(scheme)
   local object = handover.object
   local moment = now()
   if object then
@@ -105,7 +102,7 @@ return function()
   if not site then
     return
   end
-  local entry = routing.entry(site, var.request_uri, nil, nil, host)
+  local entry = routing.entry(site, var.request_uri, scheme, nil, host)
   local status = var.upstream_cache_status
   local age = floor(moment - at)
   if age > 0 or status == "HIT" then

@@ -1,14 +1,14 @@
 -- init_by_lua, in the master process, at the start and at each reload: settings, and the snapshot before any worker
 -- accepts a request. After a reload the shared memory is still there, but for what was given another size. A trial run
 -- (`nginx -t`) runs none of this, so that it may take place beside a running edge.
-require "resty.core"
+require "cirrus.tail_calls"
 
 -- As OpenResty's LuaJIT has it by itself. A stock one (Debian's) forgets all that it has compiled at 1,000 traces or
 -- 512 KB, and gives up what a request runs through in one go as too long.
 require("jit.opt").start("maxtrace=8000", "maxrecord=16000", "minstitch=3", "maxmcode=40960")
--- Beyond OpenResty's: what labels an answer has more constants and ways out. And LuaJIT takes 15 tail calls in one trace
--- for a loop; `ngx.var` ends in one, and so do `ngx.time` and `ngx.header`. What was refused was tried, given up and
--- interpreted again and again: a sixth of a miss.
+-- Beyond OpenResty's: what labels an answer has more constants and ways out. And LuaJIT takes 15 tail calls in one
+-- trace for a loop; `ngx.var` ends in one, and so do `ngx.time` and `ngx.header`. What was refused was tried, given up
+-- and interpreted again and again: a sixth of a miss.
 require("jit.opt").start("maxirconst=4000", "maxsnap=2000", "loopunroll=60")
 
 local beacon = require "cirrus.beacon"

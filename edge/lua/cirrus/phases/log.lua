@@ -45,7 +45,7 @@ end
 function _M.cached()
   _M.request(var.cirrus_site, var.cirrus_x_cache)
   if var.cirrus_door == "lead" then
-    flights.finish(flights.name(var.cirrus_key))
+    flights.finish(flights.name(var.cirrus_key, var.http_authorization ~= nil))
   end
   _M.leave()
 end

@@ -54,7 +54,7 @@ local function through_cache(site, entry, moment)
   if (entry.kept_until or 0) > moment then
     return "cache"
   end
-  local door = flights.take(flights.name(entry.key))
+  local door = flights.take(flights.name(entry.key, entry.is_authorized))
   return door == "pass" and note_pass(site, entry, moment) or door
 end
 

@@ -19,7 +19,7 @@ local function add_hsts()
 end
 
 function _M.headers()
-  headers()
+  headers("https")
   add_hsts()
 end
 

@@ -13,7 +13,7 @@ return function()
   local door
   for _ = 1, MAX_TURNS do
     local key = var.cirrus_key
-    door = route.again(key, flights.wait(flights.name(key)))
+    door = route.again(key, flights.wait(flights.name(key, var.http_authorization ~= nil)))
     if door ~= "wait" then
       break
     end
