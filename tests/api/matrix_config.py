@@ -9,7 +9,7 @@ NOTHING = {"document": {"version": 1}}
 ROWS: list[Row] = [
     Row("GET", "/api/v1/config", "config:read", VIEWERS),
     Row("POST", "/api/v1/config/plan", "config:write", VIEWERS, NOTHING),
-    # Each change needs its own right: tests/api/test_config.py.
+    # Each change needs its own right: tests/api/config/test_rights.py.
     Row("POST", "/api/v1/config/apply", "config:write", VIEWERS, NOTHING),
 ]
 
