@@ -1,24 +1,18 @@
-"""Tokens, people and roles in the API."""
+"""Tokens in the API."""
 
 from datetime import timedelta
 from typing import Any
 
 import django_filters
-from django.contrib.auth.models import Group, Permission
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.errors import RightsTooWide
 from accounts.models import Token, User, a_year_from_now
-from accounts.roles import ROLES
-from accounts.services import check_may_touch, user_set_roles
 from accounts.tokens import (
     Issuer,
     check_bounds,
@@ -250,184 +244,3 @@ class TokenViewSet(ResourceViewSet):
             response.data = {**response.data, "secret": self.secret}
             response["Cache-Control"] = "no-store"
         return response
-
-
-@extend_schema_field(str)
-class RightField(serializers.RelatedField[Permission, str, str]):
-    """A permission as `app.codename`."""
-
-    default_error_messages = {"does_not_exist": "There is no right “{value}”; they are app.codename."}
-
-    def get_queryset(self) -> Any:
-        return Permission.objects.select_related("content_type")
-
-    def to_internal_value(self, data: Any) -> Permission:
-        app, _, codename = str(data).partition(".")
-        found = self.get_queryset().filter(content_type__app_label=app, codename=codename).first()
-        if found is None:
-            self.fail("does_not_exist", value=data)
-        return found
-
-    def to_representation(self, value: Any) -> str:
-        return f"{value.content_type.app_label}.{value.codename}"
-
-
-class GroupField(serializers.SlugRelatedField[Group]):
-    default_error_messages = {"does_not_exist": "There is no role “{value}”."}
-
-
-class UserSerializer(ModelSerializer[User]):
-    roles = GroupField(
-        source="groups", slug_field="name", queryset=Group.objects.all(), many=True, required=False
-    )
-    permissions = RightField(
-        source="user_permissions", queryset=Permission.objects.all(), many=True, required=False
-    )
-    password = serializers.CharField(
-        write_only=True, required=False, max_length=128, help_text="Without one, only tokens let in."
-    )
-
-    #: What only a superuser hands out.
-    RAISING = ("is_superuser", "is_staff", "user_permissions")
-
-    class Meta:
-        model = User
-        fields = [
-            *("username", "email", "first_name", "last_name", "is_active", "roles"),
-            *("is_staff", "is_superuser", "permissions", "password", "last_login", "date_joined"),
-        ]
-        read_only_fields = ["last_login", "date_joined"]
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        password = attrs.pop("password", None)
-        attrs = super().validate(attrs)
-        if password is not None:
-            try:
-                validate_password(password, self.candidate(attrs))
-            except DjangoValidationError as error:
-                raise ValidationError({"password": error.messages}) from error
-            attrs["password"] = password
-        self._check_raising(attrs)
-        return attrs
-
-    def uncleaned(self, attrs: dict[str, Any]) -> set[str]:
-        return {"password"}
-
-    def insert(self, instance: User) -> User:
-        self._set_password(instance, instance.password)
-        instance.save()
-        return instance
-
-    def update(self, instance: User, validated_data: dict[str, Any]) -> User:
-        check_may_touch(user=instance, by=self.context["request"].user)
-        password = validated_data.pop("password", None)
-        if password is not None and not instance.check_password(password):
-            self._set_password(instance, password)
-            instance.save(update_fields=["password"])
-        return super().update(instance, validated_data)
-
-    def save_related(self, instance: User, related: dict[str, Any]) -> None:
-        groups = related.pop("groups", None)
-        super().save_related(instance, related)
-        if groups is not None:
-            by = self.context["request"].user
-            user_set_roles(user=instance, roles={group.name for group in groups}, by=by)
-
-    def _set_password(self, user: User, password: str) -> None:
-        if password:
-            user.set_password(password)
-        else:
-            user.set_unusable_password()
-
-    def _defaults(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        # Whether somebody may enter the portal follows their roles.
-        return {name: value for name, value in super()._defaults(attrs).items() if name not in self.RAISING}
-
-    def _check_raising(self, attrs: dict[str, Any]) -> None:
-        by = self.context["request"].user
-        for name in self.RAISING:
-            if name in attrs and not by.is_superuser and self._differs(name, attrs[name]):
-                raise RightsTooWide(f"Only a superuser may set {name}.")
-
-    def _differs(self, name: str, value: Any) -> bool:
-        if name == "user_permissions":
-            return set(value) != (set(self.instance.user_permissions.all()) if self.instance else set())
-        return bool(value) != bool(getattr(self.instance, name, False))
-
-
-class UserViewSet(ResourceViewSet):
-    """People who operate Cirrus. What they may do follows from their roles."""
-
-    resource = "users"
-    queryset = User.objects.prefetch_related("groups", "user_permissions__content_type")
-    serializer_class = UserSerializer
-    lookup_field = "username"
-    filterset_fields = ["is_active", "is_superuser", "groups__name"]
-    search_fields = ["username", "email", "first_name", "last_name"]
-    ordering = ["username"]
-    ordering_fields = ["username", "date_joined"]
-    unversioned = ["last_login"]
-    example = {
-        "username": "olga",
-        "email": "olga@example.com",
-        "first_name": "Olga",
-        "last_name": "Orlova",
-        "is_active": True,
-        "roles": ["operator"],
-        "is_staff": True,
-        "is_superuser": False,
-        "permissions": [],
-        "last_login": "2026-11-24T10:00:00Z",
-        "date_joined": "2026-11-01T10:00:00Z",
-    }
-
-    def perform_destroy(self, row: User) -> None:
-        check_may_touch(user=row, by=self.request.user)
-        row.delete()
-
-
-class RoleSerializer(ModelSerializer[Group]):
-    about = serializers.SerializerMethodField()
-    permissions = RightField(queryset=Permission.objects.all(), many=True, required=False)
-
-    class Meta:
-        model = Group
-        fields = ["name", "about", "permissions"]
-
-    def get_about(self, group: Group) -> str:
-        """What it is for; "" for a group of your own."""
-        return ROLES.get(group.name, "")
-
-
-class RoleViewSet(ResourceViewSet):
-    """Roles: viewer, operator, administrator, which Cirrus keeps, and groups of your own."""
-
-    resource = "users"
-    queryset = Group.objects.prefetch_related("permissions__content_type")
-    serializer_class = RoleSerializer
-    lookup_field = "name"
-    put_creates = True
-    ordering = ["name"]
-    example = {
-        "name": "purgers",
-        "about": "",
-        "permissions": ["domains.view_domain", "edge.add_purge", "edge.view_purge"],
-    }
-
-    def perform_create(self, serializer: Any) -> Any:
-        self._check(serializer.validated_data["name"])
-        return serializer.save()
-
-    def perform_update(self, serializer: Any) -> Any:
-        self._check(serializer.instance.name)
-        return serializer.save()
-
-    def perform_destroy(self, row: Group) -> None:
-        self._check(row.name)
-        row.delete()
-
-    def _check(self, name: str) -> None:
-        if not self.request.user.is_superuser:
-            raise PermissionDenied("A role is a set of rights: only a superuser may write one.")
-        if name in ROLES:
-            raise PermissionDenied(f"Cirrus keeps the role {name}; make a group of your own.")
