@@ -183,11 +183,11 @@ def sync(nsd, **more):
 def test_new_zones_reach_a_running_nsd_and_gone_ones_leave_it(pair, redis_client):
     _, nsd = pair
     assert sync(nsd) == "It had all zones already."
-    many = [f"z{number}.example" for number in range(300)]
+    many = [f"z{number}.example" for number in range(100)]  # NSD verifies each with a program of its own
     for apex in many:
         publish(redis_client, apex, names(apex), serial=1)
     assert sync(nsd) == "It has the zones of now."
-    eventually(lambda: all(serves(nsd, 1, apex) for apex in many), within=60)
+    eventually(lambda: all(serves(nsd, 1, apex) for apex in many), within=120)
     assert serves(nsd, 7)
     remove_zone(redis_client, "z0.example")
     sync(nsd)
