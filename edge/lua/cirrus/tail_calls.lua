@@ -1,9 +1,10 @@
--- What `resty.core` ends in a call of C, so that LuaJIT compiles it: loaded before all that uses it.
+-- Wraps those functions of `resty.core` that end in a call of C, so that LuaJIT compiles them. Loaded before all that
+-- uses them.
 --
 -- `return tonumber(C.ngx_http_lua_ffi_now())` is a tail call. LuaJIT cannot begin to compile at a function that leaves
--- by one into C: it tries, gives up, and after ten times never compiles it again, nor anything that calls it. Where it
--- begins is a matter of chance, so one worker would serve its hits in compiled code and the next one would interpret
--- them. A function around it is met first, and returns as LuaJIT likes it. Our own leaves do without such calls.
+-- by one into C: it tries, gives up, and after ten times never compiles that function again, nor anything that calls
+-- it. Where it begins is a matter of chance: one worker would serve its hits in compiled code, and the next one would
+-- interpret them. A function around it is met first. Our own small functions keep their last result in a variable.
 require "resty.core"
 
 -- luacheck: ignore 122 (what is replaced here is nginx's own, which nobody else shall touch)
