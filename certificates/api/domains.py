@@ -73,7 +73,7 @@ class CertifiedDomainSerializer(DomainSerializer):
     def to_representation(self, instance: Domain) -> dict[str, Any]:
         document: dict[str, Any] = super().to_representation(instance)
         enrollment = getattr(instance, "enrollment", None) or Enrollment()
-        document["certificate"] = dict(CertificatePart(enrollment).data)
+        document["certificate"] = dict(self.fields["certificate"].to_representation(enrollment))
         return document
 
     def save_related(self, instance: Domain, related: dict[str, Any]) -> None:
