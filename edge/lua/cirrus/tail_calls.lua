@@ -3,8 +3,8 @@
 --
 -- `return tonumber(C.ngx_http_lua_ffi_now())` is a tail call. LuaJIT cannot begin to compile at a function that leaves
 -- by one into C: it tries, gives up, and after ten times never compiles that function again, nor anything that calls
--- it. Where it begins is a matter of chance: one worker would serve its hits in compiled code, and the next one would
--- interpret them. A function around it is met first. Our own small functions keep their last result in a variable.
+-- it. Where it begins is a matter of chance, so what one worker compiles, the next one may interpret. A function around
+-- it is met first. Our own small functions keep their last result in a variable.
 require "resty.core"
 
 -- luacheck: ignore 122 (what is replaced here is nginx's own, which nobody else shall touch)
