@@ -187,7 +187,7 @@ def test_new_zones_reach_a_running_nsd_and_gone_ones_leave_it(pair, redis_client
     for apex in many:
         publish(redis_client, apex, names(apex), serial=1)
     assert sync(nsd) == "It has the zones of now."
-    eventually(lambda: all(serves(nsd, 1, apex) for apex in many), within=120)
+    eventually(lambda: all(serves(nsd, 1, apex) for apex in many), within=100)
     assert serves(nsd, 7)
     remove_zone(redis_client, "z0.example")
     sync(nsd)
